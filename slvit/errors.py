@@ -1,0 +1,13 @@
+"""What can go wrong with what a visitor brings: each error carries one sentence that a visitor understands."""
+
+
+class PhotoError(ValueError):
+    """A photo that cannot be opened or answered."""
+
+
+class ExpressionError(ValueError):
+    """An expression in which there is nothing to look for."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint folder that does not hold a whole, safe SLViT model."""

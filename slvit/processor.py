@@ -1,0 +1,200 @@
+"""Photo and expression to tensors, and logits back to the photo's own resolution."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import AutoImageProcessor, AutoProcessor, BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
+from transformers.image_processing_utils import BaseImageProcessor
+
+from slvit.config import SLViTConfig
+from slvit.errors import ExpressionError
+
+STRIDE = 32  # the model's whole stride: both sides of its input are multiples of it
+MAX_TOKENS = 512  # BERT's table of positions, [CLS] and [SEP] among them
+MAX_CHARACTERS = 10_000  # far beyond 510 word pieces of any language: nobody waits for a pasted book
+
+
+def input_size(height: int, width: int, size: int) -> tuple[int, int]:
+    """What a photo of height×width pixels is resized to: (H, W), multiples of 32, area near size².
+
+    The aspect is the photo's within that rounding, up to 1:(size/32)²; a narrower photo is squeezed to a strip of 32.
+    """
+    longest = max(STRIDE, size * size // STRIDE)
+    scale = size / math.sqrt(height * width)
+    sides = (STRIDE * max(1, round(side * scale / STRIDE)) for side in (height, width))
+    H, W = (min(side, longest // STRIDE * STRIDE) for side in sides)
+    return H, W
+
+
+def clean_expression(expression: str) -> str:
+    """`expression` with compatibility forms composed, control and invisible characters removed, blanks squeezed."""
+    spaced = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", expression))
+    # Category C: controls, invisible formatting (zero width, direction marks), lone surrogates, private and unassigned.
+    return " ".join("".join(c for c in spaced if unicodedata.category(c)[0] != "C").split())
+
+
+@dataclass(frozen=True)
+class Words:
+    """What became of an expression's words.
+
+    read: those the model saw, in order. unread: those beyond its 510 word pieces; a word cut in two stands in both.
+    unknown: those among `read` that its vocabulary has nothing of, such as an emoji or another script.
+    """
+
+    read: list[str]
+    unread: list[str]
+    unknown: list[str] = field(default_factory=list)
+
+
+class SLViTImageProcessor(BaseImageProcessor):
+    """Photos to B×3×H×W. Its fields stand in preprocessor_config.json.
+
+    size: the model sees about size² pixels. found_threshold: confidence (0..1) from which an answer counts as found.
+    """
+
+    model_input_names = ["pixel_values"]
+
+    def __init__(self, *, size: int = 256, found_threshold: float = 0.6, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(size, int) or size < STRIDE:
+            raise ValueError(f"size is {size!r}: it must be a whole number of at least {STRIDE} pixels.")
+        if not 0 <= found_threshold <= 1:
+            raise ValueError(f"found_threshold is {found_threshold}: it must lie in 0..1.")
+        self.size = size
+        self.found_threshold = found_threshold
+
+    def resize(self, photo: Image.Image) -> np.ndarray:
+        """An RGB photo at the size that the model sees: uint8 H×W×3."""
+        H, W = input_size(photo.height, photo.width, self.size)
+        # reducing_gap: whole-number box averages first, then the antialiased filter: 50 megapixels in 50 ms.
+        return np.asarray(photo.resize((W, H), Image.Resampling.BICUBIC, reducing_gap=2.0))
+
+    def preprocess(self, images: Image.Image | Sequence[Image.Image], **kwargs: Any) -> BatchFeature:
+        """RGB photos (one or several of like shape) to pixel_values: float32 B×3×H×W, RGB 0..1.
+
+        Raises ValueError when their shapes lead to different sizes.
+        """
+        arrays = [self.resize(photo) for photo in ([images] if isinstance(images, Image.Image) else images)]
+        if len({array.shape for array in arrays}) > 1:
+            raise ValueError("These photos differ in shape: process them one at a time.")
+        pixels = torch.from_numpy(np.stack(arrays))  # B×H×W×3
+        return BatchFeature({"pixel_values": pixels.permute(0, 3, 1, 2).float() / 255})  # B×3×H×W
+
+
+class SLViTProcessor(ProcessorMixin):
+    """Everything between a visitor and the model's tensors.
+
+    image_processor: an SLViTImageProcessor. tokenizer: a fast, lower-casing BERT tokenizer.
+    `save_pretrained` and `from_pretrained` write and read preprocessor_config.json and the tokenizer's files.
+    """
+
+    def __init__(self, image_processor: SLViTImageProcessor, tokenizer: PreTrainedTokenizerBase) -> None:
+        super().__init__(image_processor, tokenizer)
+
+    def __call__(self, images: Any = None, text: str | Sequence[str] | None = None, **kwargs: Any) -> BatchFeature:
+        """Photos (RGB, see `open_photo`) and expressions, either one or lists of one length, to the model's arguments.
+
+        Gives pixel_values (float32 B×3×H×W, 0..1), input_ids and attention_mask (int64 B×T), of what was given.
+        Raises ExpressionError for an expression without words.
+        """
+        features: dict[str, Tensor] = {}
+        if images is not None:
+            features.update(self.image_processor(images))
+        if text is not None:
+            features.update(self.read([text] if isinstance(text, str) else text)[0])
+        return BatchFeature(features)
+
+    def read(self, expressions: Sequence[str]) -> tuple[dict[str, Tensor], list[Words]]:
+        """Expressions to {input_ids, attention_mask} (int64 B×T each), and which words of each were read.
+
+        Raises ExpressionError, naming the expression, for one with no word in it or with none that the model knows.
+        """
+        cleaned = [_wordful(expression) for expression in expressions]
+        # The same settings at every call: changing them would rewrite a tokenizer that other threads are using.
+        encoded = self.tokenizer(
+            [text[:MAX_CHARACTERS] for text in cleaned],
+            padding=True,
+            truncation=True,
+            max_length=MAX_TOKENS,
+            return_offsets_mapping=True,
+            return_tensors="np",
+        )
+        words = [
+            self._words(text, ids, offsets)
+            for text, ids, offsets in zip(cleaned, encoded["input_ids"], encoded["offset_mapping"], strict=True)
+        ]
+        for text, of_text in zip(cleaned, words, strict=True):
+            if of_text.read == of_text.unknown:
+                raise ExpressionError(f'No word of "{_short(text)}" is known here: describe the object in English.')
+        tensors = {name: torch.from_numpy(encoded[name]).long() for name in ("input_ids", "attention_mask")}  # B×T
+        return tensors, words
+
+    def _words(self, text: str, ids: np.ndarray, offsets: np.ndarray) -> Words:
+        """ids: T. offsets: T×2, start and end in `text` of what each token stands for, both 0 where it is no word's."""
+        end = int(offsets[:, 1].max())
+        known = [
+            int(start)
+            for piece, (start, _) in zip(self.tokens(ids), offsets, strict=True)
+            if piece not in self.tokenizer.all_special_tokens and _has_letter_or_digit(piece)
+        ]
+        read = list(re.finditer(r"\S+", text[:end]))
+        return Words(
+            read=[word.group() for word in read],
+            unread=text[end:].split(),
+            unknown=[word.group() for word in read if not any(word.start() <= start < word.end() for start in known)],
+        )
+
+    def tokens(self, ids: Tensor | np.ndarray) -> list[str]:
+        """The word pieces of T token numbers, [CLS] and [SEP] among them."""
+        return self.tokenizer.convert_ids_to_tokens(ids.tolist())
+
+    def probability(self, logits: Tensor, photo_size: tuple[int, int]) -> np.ndarray:
+        """Logits of one photo (2×H×W) to the probability of each of its own pixels: float32 in 0..1, (H, W) `photo_size`.
+
+        The difference of the logits is smooth where the probability is steep, so that is what is resized.
+        """
+        difference = (logits[1] - logits[0]).float().cpu().numpy()  # H×W
+        height, width = photo_size
+        shrinks = height * width < difference.size
+        resized = cv2.resize(difference, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+        return torch.from_numpy(resized).sigmoid_().numpy()  # in place: 50 megapixels are 200 MB
+
+    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
+        """Writes preprocessor_config.json and the tokenizer's files; gives their paths."""
+        photo_files = self.image_processor.save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+        text_files = self.tokenizer.save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+        return [*photo_files, *text_files]
+
+
+def _wordful(expression: str) -> str:
+    """`expression` cleaned; ExpressionError when nothing in it could be a word."""
+    text = clean_expression(expression)
+    if not text:
+        raise ExpressionError("There is no expression: type what to look for, such as “the dog on the left”.")
+    if not _has_letter_or_digit(text):
+        raise ExpressionError(f'"{_short(text)}" has no word in it: type what to look for, such as “the dog on the left”.')
+    return text
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _has_letter_or_digit(text: str) -> bool:
+    return any(character.isalnum() for character in text)
+
+
+AutoImageProcessor.register(SLViTConfig, slow_image_processor_class=SLViTImageProcessor)
+AutoProcessor.register(SLViTConfig, SLViTProcessor)

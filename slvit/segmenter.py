@@ -1,0 +1,241 @@
+"""The one door between the model and everything else: a photo and an expression in, a mask and its reasons out."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slvit.checkpoint import load_checkpoint
+from slvit.model import SLViTModel, SLViTOutput
+from slvit.photo import PhotoSource, open_photo
+from slvit.processor import SLViTProcessor, Words
+
+REMEMBERED_PHOTOS = 8  # photos whose text-free part is kept: about 2 MB each at 256×256
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The network's insides for one photo and expression; arrays are float32 on the CPU unless said.
+
+    features, enhanced_features: F_i and F̃_i of the 4 stages, C_i×H_i×W_i. tokens: the T word pieces, [CLS] and [SEP]
+    among them. word_scores: S_i, T×H_i×W_i, before the softmax. correlation: R_i, H_i×W_i. uncertainty: map_U, H_4×W_4.
+    patch_index: the K most uncertain cells in falling order, int64, row-major in H_4×W_4.
+    attention: URCE's attention among the tokens of each patch, K×8×85×85; None for a model without URCE.
+    input_size: (H, W) of what the model saw.
+    """
+
+    features: list[np.ndarray]
+    enhanced_features: list[np.ndarray]
+    tokens: list[str]
+    word_scores: list[np.ndarray]
+    correlation: list[np.ndarray]
+    uncertainty: np.ndarray
+    patch_index: np.ndarray
+    attention: np.ndarray | None
+    input_size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The answer to one expression about one photo of H×W pixels.
+
+    mask: bool H×W, where the probability is at least 0.5. probability: float32 H×W in 0..1.
+    confidence: mean probability over the mask, or the largest probability anywhere when the mask is empty; 0..1.
+    found: whether there is a mask and its confidence reaches the checkpoint's threshold.
+    timings: seconds by step: open, prepare, prior, text, model, resize, and total, their sum. A photo that is still
+    remembered is neither opened nor prepared again, which shows as 0. words: what was read of the expression.
+    inspection: None unless asked for.
+    """
+
+    mask: np.ndarray
+    probability: np.ndarray
+    confidence: float
+    found: bool
+    timings: dict[str, float]
+    words: Words
+    inspection: Inspection | None = None
+
+
+@dataclass(frozen=True)
+class _EncodedPhoto:
+    """What of a photo does not depend on the words. pixel_values: 1×3×H×W. prior_features: see `encode_photo`."""
+
+    size: tuple[int, int]  # height and width of the photo itself
+    pixel_values: Tensor
+    prior_features: list[Tensor] | None
+
+
+class ReferringSegmenter:
+    """Finds in a photo what an expression means. May be called from several threads at once."""
+
+    def __init__(self, model: SLViTModel, processor: SLViTProcessor, *, name: str = "SLViT") -> None:
+        self.model = model.eval()
+        self.processor = processor
+        self.name = name
+        self.device = model.device
+        self._lock = threading.Lock()  # one forward pass at a time: two would only share the same cores and memory
+        self._photos: OrderedDict[Hashable, _EncodedPhoto] = OrderedDict()  # least recently used first
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder_or_hub_id: str | Path,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> ReferringSegmenter:
+        """Loads a checkpoint folder, or a repository of the Hugging Face hub.
+
+        device: None or "auto" takes a CUDA device when there is one. dtype: of the weights, None is float32 whatever
+        the files hold. Raises CheckpointError for what cannot be loaded, ValueError for a device that is not there.
+        """
+        chosen = choose_device(device)
+        model, processor = load_checkpoint(folder_or_hub_id, device=chosen, dtype=dtype or torch.float32)
+        return cls(model, processor, name=Path(folder_or_hub_id).name)
+
+    def segment(self, photo: PhotoSource, expression: str, *, inspect: bool = False) -> Segmentation:
+        """Mask of what `expression` means in `photo`.
+
+        photo: whatever `open_photo` opens: a path, bytes, a file or a PIL image of any mode.
+        expression: any text; at most 510 word pieces are read. inspect: also give the network's insides.
+        Raises PhotoError, ExpressionError with a sentence for the visitor.
+        """
+        return self.segment_many(photo, [expression], inspect=inspect)[0]
+
+    def segment_many(
+        self, photo: PhotoSource, expressions: Sequence[str], *, inspect: bool = False
+    ) -> list[Segmentation]:
+        """The same for several expressions about one photo, whose text-free part is computed once.
+
+        Each answer equals that of `segment` to the bit. Time spent on the photo counts to the first of them.
+        """
+        timings: dict[str, float] = {}
+        encoded = self._encode(photo, timings)
+        segmentations = []
+        for expression in expressions:
+            segmentations.append(self._answer(encoded, expression, timings, inspect=inspect))
+            timings = dict.fromkeys(("open", "prepare", "prior"), 0.0)
+        return segmentations
+
+    def _encode(self, photo: PhotoSource, timings: dict[str, float]) -> _EncodedPhoto:
+        timings.update(dict.fromkeys(("open", "prepare", "prior"), 0.0))
+        key = _key_of_file(photo)
+        with self._lock:
+            encoded = self._remembered(key)
+        if encoded is not None:
+            return encoded
+
+        with _timed(timings, "open"):
+            image = open_photo(photo)
+        with _timed(timings, "prepare"):
+            pixel_values = self.processor(images=image)["pixel_values"]  # 1×3×H×W
+            size = (image.height, image.width)
+            key = key or (*size, hashlib.sha256(pixel_values.numpy()).digest())
+        with self._lock, torch.inference_mode(), _timed(timings, "prior"):
+            encoded = self._remembered(key)
+            if encoded is None:
+                pixel_values = pixel_values.to(self.device, self.model.dtype)
+                encoded = _EncodedPhoto(size, pixel_values, self.model.encode_photo(pixel_values))
+                self._photos[key] = encoded
+                if len(self._photos) > REMEMBERED_PHOTOS:
+                    self._photos.popitem(last=False)
+        return encoded
+
+    def _remembered(self, key: Hashable) -> _EncodedPhoto | None:
+        if key in self._photos:
+            self._photos.move_to_end(key)
+        return self._photos.get(key)
+
+    def _answer(
+        self, encoded: _EncodedPhoto, expression: str, timings: dict[str, float], *, inspect: bool
+    ) -> Segmentation:
+        with self._lock, torch.inference_mode():
+            with _timed(timings, "text"):
+                tokens, (words,) = self.processor.read([expression])
+            with _timed(timings, "model"):
+                output = self.model(
+                    encoded.pixel_values,
+                    tokens["input_ids"].to(self.device),
+                    tokens["attention_mask"].to(self.device),
+                    output_insides=inspect,
+                    prior_features=encoded.prior_features,
+                )
+                logits = output.logits[0].float().cpu()  # 2×H×W
+        with _timed(timings, "resize"):
+            probability = self.processor.probability(logits, encoded.size)  # H×W of the photo
+            mask = probability >= 0.5
+            confidence = _confidence(probability, mask)
+        found = bool(mask.any()) and confidence >= self.processor.image_processor.found_threshold
+        inspection = None
+        if inspect:
+            H, W = encoded.pixel_values.shape[-2:]
+            inspection = _inspection(output, self.processor.tokens(tokens["input_ids"][0]), (H, W))
+        timings["total"] = sum(timings.values())
+        return Segmentation(mask, probability, confidence, found, timings, words, inspection)
+
+
+def choose_device(device: str | torch.device | None) -> torch.device:
+    """None and "auto" are a CUDA device when there is one, else the CPU. Raises ValueError for one that is not there."""
+    if device is None or device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(1, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"There is no device {str(device)!r} here: use 'cpu' or 'auto'.") from error
+    return chosen
+
+
+def _key_of_file(photo: PhotoSource) -> Hashable | None:
+    """What tells one photo file from another without decoding; None where only the pixels can tell."""
+    if isinstance(photo, bytes):
+        return hashlib.sha256(photo).digest()
+    if isinstance(photo, (str, Path)):
+        try:
+            path = Path(photo).resolve()
+            status = path.stat()
+        except (OSError, ValueError):
+            return None  # open_photo will say what is wrong
+        return path, status.st_mtime_ns, status.st_size
+    return None
+
+
+def _confidence(probability: np.ndarray, mask: np.ndarray) -> float:
+    if mask.any():
+        return float(np.mean(probability, where=mask, dtype=np.float64))
+    return float(probability.max())
+
+
+def _inspection(output: SLViTOutput, tokens: list[str], input_size: tuple[int, int]) -> Inspection:
+    """The insides of a batch of one, without the batch."""
+    return Inspection(
+        features=[_array(x) for x in output.features],
+        enhanced_features=[_array(x) for x in output.enhanced_features],
+        tokens=tokens,
+        word_scores=[_array(x) for x in output.word_scores],
+        correlation=[_array(x) for x in output.correlation],
+        uncertainty=_array(output.uncertainty),
+        patch_index=output.patch_index[0].cpu().numpy(),
+        attention=None if output.attention is None else _array(output.attention),
+        input_size=input_size,
+    )
+
+
+def _array(x: Tensor) -> np.ndarray:
+    return x[0].float().cpu().numpy()
+
+
+@contextmanager
+def _timed(timings: dict[str, float], step: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings[step] = time.perf_counter() - start
