@@ -103,7 +103,7 @@ class LMFA(nn.Module):
         attended, scores = self.cross(visual, words, is_word)
         total = local + attended
         for strip in self.strips:
-            total = total + strip(local)  # eq. 2
+            total = total + strip(visual)  # eq. 2
         return self.mix(total) * visual, scores  # eq. 7
 
 
@@ -174,8 +174,8 @@ class Stage(nn.Module):
 
     def forward(
         self, x: Tensor, words: Tensor, is_word: Tensor, prior_feature: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Gives what the next stage reads (B×C×H×W), F_i (B×C×H×W) and S_i of the last block (B×HW×T)."""
+    ) -> tuple[Tensor, Tensor]:
+        """Gives F_i (B×C×H×W), which the next stage reads too, and S_i of the last block (B×HW×T)."""
         x = self.downsample(x)  # B×C×H×W, eq. 1
         if prior_feature is not None:
             x = x + self.prior_proj(prior_feature)
@@ -187,7 +187,7 @@ class Stage(nn.Module):
             else:
                 x, scores = block(x, words, is_word)
         feature = self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)  # B×C×H×W
-        return x, feature, scores
+        return feature, scores
 
 
 def coordinates_of(x: Tensor) -> Tensor:
@@ -432,10 +432,10 @@ class SLViTModel(PreTrainedModel):
         x = (pixel_values - mean) / std  # B×3×H×W
         features, scores, sizes = [], [], []
         for number, stage in enumerate(self.stages):
-            x, feature, S = stage(x, words, is_word, prior_features[number] if prior_features else None)
-            features.append(feature)  # B×C_i×H_i×W_i
+            x, S = stage(x, words, is_word, prior_features[number] if prior_features else None)
+            features.append(x)  # B×C_i×H_i×W_i
             scores.append(S)  # B×H_iW_i×T, float32
-            sizes.append(feature.shape[-2:])
+            sizes.append(x.shape[-2:])
 
         if patches is None:
             patches = max(1, round(config.top_k / CELLS_AT_480 * sizes[3].numel())) if config.top_k else 0
