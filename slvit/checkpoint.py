@@ -92,7 +92,9 @@ def _read_config(folder: Path) -> SLViTConfig:
     content = _read_json(folder / "config.json")
     kind = content.get("model_type")
     if kind != SLViTConfig.model_type:
-        raise CheckpointError(f"{folder / 'config.json'} is of a model of type {kind!r}, not {SLViTConfig.model_type!r}.")
+        raise CheckpointError(
+            f"{folder / 'config.json'} is of a model of type {kind!r}, not {SLViTConfig.model_type!r}."
+        )
     try:
         return SLViTConfig.from_dict(content)
     except Exception as error:

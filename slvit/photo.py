@@ -9,6 +9,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from slvit.errors import PhotoError
+
 try:
     import pillow_heif
 except ImportError:

@@ -23,6 +23,7 @@ from slvit.errors import ExpressionError
 
 STRIDE = 32  # the model's whole stride: both sides of its input are multiples of it
 MAX_TOKENS = 512  # BERT's table of positions, [CLS] and [SEP] among them
+EXAMPLE = "type what to look for, such as “the dog on the left”"
 MAX_CHARACTERS = 10_000  # far beyond 510 word pieces of any language: nobody waits for a pasted book
 
 
@@ -161,7 +162,7 @@ class SLViTProcessor(ProcessorMixin):
         return self.tokenizer.convert_ids_to_tokens(ids.tolist())
 
     def probability(self, logits: Tensor, photo_size: tuple[int, int]) -> np.ndarray:
-        """Logits of one photo (2×H×W) to the probability of each of its own pixels: float32 in 0..1, (H, W) `photo_size`.
+        """Logits of one photo (2×H×W) to the probability of each of its own pixels: float32 0..1, `photo_size` (H, W).
 
         The difference of the logits is smooth where the probability is steep, so that is what is resized.
         """
@@ -182,9 +183,9 @@ def _wordful(expression: str) -> str:
     """`expression` cleaned; ExpressionError when nothing in it could be a word."""
     text = clean_expression(expression)
     if not text:
-        raise ExpressionError("There is no expression: type what to look for, such as “the dog on the left”.")
+        raise ExpressionError(f"There is no expression: {EXAMPLE}.")
     if not _has_letter_or_digit(text):
-        raise ExpressionError(f'"{_short(text)}" has no word in it: type what to look for, such as “the dog on the left”.')
+        raise ExpressionError(f'"{_short(text)}" has no word in it: {EXAMPLE}.')
     return text
 
 

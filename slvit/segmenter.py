@@ -184,7 +184,7 @@ class ReferringSegmenter:
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
-    """None and "auto" are a CUDA device when there is one, else the CPU. Raises ValueError for one that is not there."""
+    """None and "auto" are a CUDA device when there is one, else the CPU; ValueError for a device that is not there."""
     if device is None or device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
