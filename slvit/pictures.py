@@ -7,14 +7,19 @@ all draw with these. Sizes of text and lines are in real pixels of the finished 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFont
 
+if TYPE_CHECKING:
+    from slvit.segmenter import Inspection
+
 MASK_COLOUR = (235, 64, 107)  # the page's accent: far from skin, grass, sky and wood
 TRUTH_COLOUR = (38, 166, 154)
+PALETTE = [MASK_COLOUR, (46, 134, 222), (242, 158, 56), (46, 160, 103), (155, 89, 208), (17, 170, 187)]
 COLOUR_MAP = "viridis"  # perceptually uniform, readable in grey and by the colour-blind
 
 INK = (28, 30, 38)
@@ -70,29 +75,243 @@ def contact_sheet(
 ) -> Image.Image:
     """Many answers on one sheet: prediction filled, truth as a contour, the caption under each photo.
 
-    rows: (photo, predicted mask bool H×W, true mask bool H×W, caption). An empty list gives an empty sheet that says so.
+    rows: (photo, predicted mask bool H×W, true mask bool H×W, caption). An empty list gives a sheet that says so.
     columns: cells side by side. cell: pixels of a cell's longer photo side. Returns an RGB image.
     """
     font = ImageFont.load_default(15)
     line_height, lines, gap, head = 20, 3, 16, 44
     columns = max(1, min(columns, len(rows)))
-    height = cell + lines * line_height + gap
-    count = -(-len(rows) // columns)
-    sheet = Image.new("RGB", (max(columns * (cell + gap) + gap, 420), head + count * height + gap), PAPER)
+    # A row is as high as its highest photo, so a sheet of landscape photos wastes no paper.
+    heights = [
+        max(round(cell * photo.height / max(photo.size)) for photo, *_ in rows[start : start + columns])
+        for start in range(0, len(rows), columns)
+    ]
+    tops = np.cumsum([head] + [height + lines * line_height + gap for height in heights]).tolist()
+    sheet = Image.new("RGB", (max(columns * (cell + gap) + gap, 420), tops[-1] + gap), PAPER)
     draw = ImageDraw.Draw(sheet)
     _legend(draw, [(MASK_COLOUR, "predicted"), (TRUTH_COLOUR, "true contour")], (gap, 14), font)
     if not rows:
-        draw.text((gap, head), "no rows", INK, font)
+        draw.text((gap + 230, 14), "no rows", INK, font)
     for number, (photo, predicted, truth, caption) in enumerate(rows):
         left = gap + number % columns * (cell + gap)
-        top = head + number // columns * height
+        top, height = tops[number // columns], heights[number // columns]
         small, small_predicted = _shrunk(photo, predicted, cell)
         _, small_truth = _shrunk(photo, truth, cell)
         picture = overlay(small, small_predicted, opacity=0.45)
         picture = outline(picture, small_truth, colour=TRUTH_COLOUR, width=2)
-        sheet.paste(picture, (left + (cell - picture.width) // 2, top + (cell - picture.height) // 2))
+        sheet.paste(picture, (left + (cell - picture.width) // 2, top + (height - picture.height) // 2))
         for row, text in enumerate(_wrapped(caption, font, cell, lines)):
-            draw.text((left, top + cell + 4 + row * line_height), text, INK, font)
+            draw.text((left, top + height + 4 + row * line_height), text, INK, font)
+    return sheet
+
+
+def colours(values: np.ndarray) -> np.ndarray:
+    """Values in 0..1 (h×w, clipped) in the project's one colour map: uint8 h×w×3."""
+    return colour_table()[(np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)]  # h×w×3
+
+
+@lru_cache(maxsize=1)
+def colour_table() -> np.ndarray:
+    """The 256 colours of COLOUR_MAP, dark to bright: uint8 256×3."""
+    return (colormaps[COLOUR_MAP](np.arange(256))[:, :3] * 255 + 0.5).astype(np.uint8)
+
+
+def summary(feature: np.ndarray) -> np.ndarray:
+    """One value a position: the mean over channels of the absolute value. C×h×w to float32 h×w."""
+    return np.abs(feature).mean(axis=0, dtype=np.float32)
+
+
+def shared_range(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """The range in which two summaries are shown, one for both so that they compare: 0 to their 99.5th percentile."""
+    high = float(np.percentile(np.concatenate([first.ravel(), second.ravel()]), 99.5))
+    return 0.0, high if high > 0 else 1.0
+
+
+def own_range(values: np.ndarray) -> tuple[float, float]:
+    """The range in which one map is shown alone: its 1st to 99th percentile, never empty."""
+    low, high = (float(edge) for edge in np.percentile(values, (1, 99)))
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def scaled(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """`values` mapped so that `limits` become 0 and 1, clipped: float32."""
+    low, high = limits
+    return np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
+
+
+def heat(
+    photo: Image.Image,
+    values: np.ndarray,
+    *,
+    limits: tuple[float, float],
+    title: str = "",
+    opacity: float = 0.65,
+    side: int = 640,
+) -> Image.Image:
+    """A map (h×w, any size) in colours over the photo, with a title above and a colour bar with its `limits` below.
+
+    opacity: 1 shows the map alone. side: longer side in pixels of the photo in the picture. Returns an RGB image.
+    """
+    base = _sized(photo, side)
+    small = Image.fromarray(colours(scaled(values, limits)))
+    # Bilinear: the map is a sampled field, and blocks would suggest borders that are not in it.
+    spread = small.resize(base.size, Image.Resampling.BILINEAR)
+    return _framed(Image.blend(base, spread, opacity), limits, title)
+
+
+def stage_pictures(photo: Image.Image, inspection: Inspection, *, side: int = 480) -> list[Image.Image]:
+    """F_i and enhanced F_i side by side over the photo, for i = 1..4, each pair in one range: four RGB images."""
+    pictures = []
+    for number, (plain, enhanced) in enumerate(
+        zip(inspection.features, inspection.enhanced_features, strict=True), start=1
+    ):
+        before, after = summary(plain), summary(enhanced)  # H_i×W_i
+        limits = shared_range(before, after)
+        pair = [
+            heat(photo, before, limits=limits, title=f"F{number}: before URCE", side=side),
+            heat(photo, after, limits=limits, title=f"enhanced F{number}: after URCE", side=side),
+        ]
+        pictures.append(_beside(pair))
+    return pictures
+
+
+def uncertainty_picture(
+    photo: Image.Image, inspection: Inspection, *, show: int | None = None, side: int = 1024
+) -> Image.Image:
+    """map_U over the photo with a colour bar, its `show` most uncertain patches (all K by default) outlined, numbered.
+
+    Number 1 is the most uncertain. Returns an RGB image.
+    """
+    limits = own_range(inspection.uncertainty)
+    base = _sized(photo, side)
+    spread = Image.fromarray(colours(scaled(inspection.uncertainty, limits)))
+    picture = Image.blend(base, spread.resize(base.size, Image.Resampling.BILINEAR), 0.55)
+    draw = ImageDraw.Draw(picture)
+    boxes = patch_boxes(inspection)[:show]
+    cell = min(base.width / inspection.uncertainty.shape[1], base.height / inspection.uncertainty.shape[0])
+    font = ImageFont.load_default(max(9, min(20, cell * 0.42)))
+    for rank in range(len(boxes), 0, -1):  # the first ones last, so that their numbers lie on top
+        left, top, right, bottom = (
+            edge * length for edge, length in zip(boxes[rank - 1], (base.width, base.height) * 2, strict=True)
+        )
+        draw.rectangle((left, top, right - 1, bottom - 1), outline=INK, width=3)
+        draw.rectangle((left + 1, top + 1, right - 2, bottom - 2), outline=PAPER, width=1)
+        draw.text(
+            ((left + right) / 2, (top + bottom) / 2), str(rank), PAPER, font, "mm", stroke_width=2, stroke_fill=INK
+        )
+    return _framed(picture, limits, f"map_U and its {len(boxes)} most uncertain patches")
+
+
+def patch_boxes(inspection: Inspection) -> list[tuple[float, float, float, float]]:
+    """The K patches in falling order of uncertainty: (left, top, right, bottom) as shares 0..1 of the photo."""
+    height, width = inspection.uncertainty.shape  # H_4×W_4
+    rows, columns = np.divmod(inspection.patch_index, width)
+    return [
+        (column / width, row / height, (column + 1) / width, (row + 1) / height)
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+    ]
+
+
+def word_maps(inspection: Inspection) -> tuple[list[str], list[np.ndarray]]:
+    """The words, and for each stage their scores S_i: word pieces joined to words, their maps averaged.
+
+    Returns N words ([CLS] and [SEP] first and last, as the network reads them) and four float32 N×H_i×W_i.
+    """
+    words: list[str] = []
+    members: list[list[int]] = []
+    for position, piece in enumerate(inspection.tokens):
+        if piece.startswith("##") and words:
+            words[-1] += piece[2:]
+            members[-1].append(position)
+        else:
+            words.append(piece)
+            members.append([position])
+    maps = [np.stack([scores[group].mean(axis=0) for group in members]) for scores in inspection.word_scores]
+    return words, maps
+
+
+def word_picture(photo: Image.Image, inspection: Inspection, *, stage: int = 4, side: int = 320) -> Image.Image:
+    """Every word's map at `stage` (1..4) over the photo, each in its own range, at most 24 words: one RGB image."""
+    words, maps = word_maps(inspection)
+    tiles = [
+        heat(photo, values, limits=own_range(values), title=word, side=side)
+        for word, values in list(zip(words, maps[stage - 1], strict=True))[:24]
+    ]
+    rows = [_beside(tiles[start : start + 4]) for start in range(0, len(tiles), 4)]
+    sheet = Image.new("RGB", (max(row.width for row in rows), sum(row.height for row in rows)), PAPER)
+    top = 0
+    for row in rows:
+        sheet.paste(row, (0, top))
+        top += row.height
+    return sheet
+
+
+def inspection_pictures(photo: Image.Image, inspection: Inspection) -> dict[str, Image.Image]:
+    """All pictures of the insides by file stem: stage-1 .. stage-4, uncertainty, words."""
+    pictures = {f"stage-{n}": picture for n, picture in enumerate(stage_pictures(photo, inspection), start=1)}
+    pictures["uncertainty"] = uncertainty_picture(photo, inspection)
+    pictures["words"] = word_picture(photo, inspection)
+    return pictures
+
+
+def compared(
+    photo: Image.Image,
+    masks: list[np.ndarray],
+    names: list[str],
+    *,
+    palette: list[tuple[int, int, int]] | None = None,
+    opacity: float = 0.5,
+) -> Image.Image:
+    """Several masks on one photo, each in its colour, with a legend of `names` below. Returns an RGB image."""
+    palette = palette or PALETTE
+    picture = photo.convert("RGB")
+    for number, mask in enumerate(masks):
+        picture = overlay(picture, mask, colour=palette[number % len(palette)], opacity=opacity)
+    font = ImageFont.load_default(16)
+    line = 26
+    framed = Image.new("RGB", (max(picture.width, 240), picture.height + 14 + line * len(names)), PAPER)
+    framed.paste(picture, (0, 0))
+    draw = ImageDraw.Draw(framed)
+    for number, name in enumerate(names):
+        top = picture.height + 10 + number * line
+        draw.rounded_rectangle((10, top + 3, 24, top + 17), 3, palette[number % len(palette)])
+        draw.text((34, top), _clipped(name, font, framed.width - 44), INK, font)
+    return framed
+
+
+def _sized(photo: Image.Image, side: int) -> Image.Image:
+    scale = side / max(photo.size)
+    size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
+    return photo.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+
+
+def _framed(picture: Image.Image, limits: tuple[float, float], title: str) -> Image.Image:
+    """`picture` with its title above and the colour bar of `limits` below, on paper."""
+    font = ImageFont.load_default(15)
+    width = max(picture.width, 160)
+    framed = Image.new("RGB", (width, picture.height + 28 + 40), PAPER)
+    framed.paste(picture, ((width - picture.width) // 2, 28))
+    draw = ImageDraw.Draw(framed)
+    draw.text((2, 5), _clipped(title, font, width - 4), INK, font)
+    top = picture.height + 28 + 8
+    bar = Image.fromarray(colour_table()[None]).resize((width, 10), Image.Resampling.BILINEAR)
+    framed.paste(bar, (0, top))
+    draw.text((2, top + 13), f"{limits[0]:.3g}", INK, font)
+    draw.text((width - 2, top + 13), f"{limits[1]:.3g}", INK, font, "ra")
+    return framed
+
+
+def _beside(pictures: list[Image.Image]) -> Image.Image:
+    gap = 12
+    sheet = Image.new(
+        "RGB",
+        (sum(picture.width + gap for picture in pictures) + gap, max(picture.height for picture in pictures) + 2 * gap),
+        PAPER,
+    )
+    left = gap
+    for picture in pictures:
+        sheet.paste(picture, (left, gap))
+        left += picture.width + gap
     return sheet
 
 
