@@ -94,10 +94,9 @@ class SLViTConfig(PretrainedConfig):
         text_config: BertConfig | dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        valid = [name for name in inspect.signature(type(self).__init__).parameters if name not in ("self", "kwargs")]
         for key in kwargs:
             if key not in _LIBRARY_FIELDS:
-                near = difflib.get_close_matches(key, valid, n=1, cutoff=0.0)[0]
+                near = difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.0)[0]
                 raise ValueError(f"SLViTConfig has no field {key!r}: the nearest is {near!r}.")
         if isinstance(text_config, PretrainedConfig):
             text_config = text_config.to_dict()
@@ -151,3 +150,6 @@ class SLViTConfig(PretrainedConfig):
             raise ValueError("SLViTConfig.fusion_channels must be divisible by the 8 heads of URCE.")
         if self.decoder_channels % 64:
             raise ValueError("SLViTConfig.decoder_channels must be divisible by 64: half of it has 32 groups.")
+
+
+FIELDS = tuple(name for name in inspect.signature(SLViTConfig.__init__).parameters if name not in ("self", "kwargs"))

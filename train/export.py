@@ -1,0 +1,96 @@
+"""From a trained model to a checkpoint folder that the app, the library and the next run load."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+from transformers import BertConfig
+
+from slvit.config import FIELDS
+from slvit.model import SLViTModel
+from slvit.processor import SLViTProcessor
+
+FROZEN = "model-frozen.safetensors"  # what was never trained: the same bytes in every version of a checkpoint
+TRAINED = "model-trained.safetensors"
+INDEX = "model.safetensors.index.json"
+
+
+def export(
+    model: SLViTModel,
+    processor: SLViTProcessor,
+    folder: Path,
+    *,
+    frozen: set[str],
+    state: dict[str, Tensor] | None = None,
+    dtype: torch.dtype = torch.float16,
+) -> None:
+    """Writes config, processor and weights of `model` to `folder`; a file whose content is there already is left alone.
+
+    frozen: keys of the state dict that were never trained, kept apart. state: weights in place of the model's own,
+    such as an average. Floating-point weights are stored as `dtype`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        key: (tensor.to(dtype) if tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        for key, tensor in sorted((state or model.state_dict()).items())
+    }
+    files = {
+        FROZEN: {key: tensor for key, tensor in tensors.items() if key in frozen},
+        TRAINED: {key: tensor for key, tensor in tensors.items() if key not in frozen},
+    }
+    index = {
+        "metadata": {"total_size": sum(tensor.nbytes for tensor in tensors.values())},
+        "weight_map": {key: name for name, part in files.items() for key in part},
+    }
+    for name, part in files.items():
+        if part:
+            write_whole(folder / name, save(part, metadata={"format": "pt"}))
+        else:
+            (folder / name).unlink(missing_ok=True)
+    write_whole(folder / INDEX, json.dumps(index, indent=1, sort_keys=True).encode() + b"\n")
+    config = model.config.to_diff_dict() | {name: getattr(model.config, name) for name in FIELDS}
+    config |= {"architectures": [type(model).__name__], "dtype": str(dtype).removeprefix("torch.")}
+    config["text_config"] = {
+        key: value
+        for key, value in BertConfig(**model.config.text_config.to_dict()).to_diff_dict().items()
+        if key not in ("dtype", "architectures", "_name_or_path", "transformers_version")
+    }
+    write_whole(folder / "config.json", json.dumps(config, indent=2, sort_keys=True).encode() + b"\n")
+    processor.save_pretrained(folder)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes `content` so that `path` holds the old bytes or the new ones, whatever happens in between."""
+    if path.exists() and path.stat().st_size == len(content) and path.read_bytes() == content:
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def never_trained(model: SLViTModel) -> set[str]:
+    """Keys of pretrained parts that the run leaves as they are: parameters without gradient, and their buffers."""
+    frozen = set()
+    for prefix in ("text_encoder", "prior"):
+        part = getattr(model, prefix, None)
+        if part is None:
+            continue
+        for name, module in part.named_modules():
+            parameters = list(module.parameters(recurse=False))
+            if any(parameter.requires_grad for parameter in parameters):
+                continue
+            keys = [key for key, _ in module.named_parameters(recurse=False)]
+            keys += [key for key, _ in module.named_buffers(recurse=False)]
+            frozen |= {".".join(filter(None, (prefix, name, key))) for key in keys}
+    return frozen & set(model.state_dict())
