@@ -37,7 +37,7 @@ class Record:
 
     number: the example's place in its list, by which it is counted once. absent: the expression means nothing here.
     intersection, union, predicted: pixels of the predicted mask and the true one, at the resolution scored.
-    confidence: 0..1. point: whether the most probable pixel lies in the target; boundary: F in 0..1; both None if absent.
+    confidence: 0..1. point: whether the most probable pixel lies in the target. boundary: F, 0..1. Both None if absent.
     """
 
     number: int
@@ -215,7 +215,7 @@ def auroc(records: Sequence[Record]) -> float | None:
 
 
 def best_threshold(records: Sequence[Record], *, limit: float = FALSE_ALARM_LIMIT) -> float | None:
-    """The highest threshold of confidence (0.5..1) at which less than `limit` percent of what is there is called absent.
+    """The highest threshold of confidence (0.5..1) that calls less than `limit` percent of what is there absent.
 
     It is 0.5, the least that any mask has, where too many are answered with an empty mask. None without such records.
     """
