@@ -16,6 +16,7 @@ from slvit.errors import CheckpointError
 from slvit.model import SLViTModel
 from slvit.processor import SLViTProcessor
 
+BUNDLED = Path(__file__).resolve().parents[1] / "checkpoints" / "slvit-tiny"
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
 UNSAFE_SUFFIXES = (".bin", ".pth", ".pt", ".pkl", ".ckpt")

@@ -18,6 +18,8 @@ except ImportError:
 else:
     pillow_heif.register_heif_opener()
 
+Image.init()  # registers every format now: which ones are known must not depend on what was opened before
+
 PhotoSource = str | Path | bytes | BinaryIO | Image.Image
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF") + (("HEIF",) if pillow_heif else ())

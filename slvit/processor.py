@@ -91,7 +91,7 @@ class SLViTImageProcessor(BaseImageProcessor):
         if len({array.shape for array in arrays}) > 1:
             raise ValueError("These photos differ in shape: process them one at a time.")
         pixels = torch.from_numpy(np.stack(arrays))  # B×H×W×3
-        return BatchFeature({"pixel_values": pixels.permute(0, 3, 1, 2).float() / 255})  # B×3×H×W
+        return BatchFeature({"pixel_values": pixels.permute(0, 3, 1, 2).contiguous().float() / 255})  # B×3×H×W
 
 
 class SLViTProcessor(ProcessorMixin):

@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 
 from slvit.checkpoint import load_checkpoint
+from slvit.errors import CheckpointError
 from slvit.model import SLViTModel, SLViTOutput
 from slvit.photo import PhotoSource, open_photo
 from slvit.processor import SLViTProcessor, Words
 
 REMEMBERED_PHOTOS = 8  # photos whose text-free part is kept: about 2 MB each at 256×256
+PHOTO_STEPS = ("open", "prepare", "prior")
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,14 @@ class Segmentation:
 
 
 @dataclass(frozen=True)
-class _EncodedPhoto:
-    """What of a photo does not depend on the words. pixel_values: 1×3×H×W. prior_features: see `encode_photo`."""
+class EncodedPhoto:
+    """What of a photo does not depend on the words, on the segmenter's device.
 
-    size: tuple[int, int]  # height and width of the photo itself
+    size: height and width of the photo in pixels. pixel_values: 1×3×H×W, what the model sees.
+    prior_features: see `SLViTModel.encode_photo`.
+    """
+
+    size: tuple[int, int]
     pixel_values: Tensor
     prior_features: list[Tensor] | None
 
@@ -84,7 +90,7 @@ class ReferringSegmenter:
         self.name = name
         self.device = model.device
         self._lock = threading.Lock()  # one forward pass at a time: two would only share the same cores and memory
-        self._photos: OrderedDict[Hashable, _EncodedPhoto] = OrderedDict()  # least recently used first
+        self._photos: OrderedDict[Hashable, EncodedPhoto] = OrderedDict()  # least recently used first
 
     @classmethod
     def from_pretrained(
@@ -96,38 +102,44 @@ class ReferringSegmenter:
         """Loads a checkpoint folder, or a repository of the Hugging Face hub.
 
         device: None or "auto" takes a CUDA device when there is one. dtype: of the weights, None is float32 whatever
-        the files hold. Raises CheckpointError for what cannot be loaded, ValueError for a device that is not there.
+        the files hold. Raises CheckpointError for what cannot be loaded or for a device that is not there.
         """
         chosen = choose_device(device)
         model, processor = load_checkpoint(folder_or_hub_id, device=chosen, dtype=dtype or torch.float32)
-        return cls(model, processor, name=Path(folder_or_hub_id).name)
+        return cls(model, processor, name=Path(folder_or_hub_id).resolve().name)
 
-    def segment(self, photo: PhotoSource, expression: str, *, inspect: bool = False) -> Segmentation:
+    def segment(self, photo: PhotoSource | EncodedPhoto, expression: str, *, inspect: bool = False) -> Segmentation:
         """Mask of what `expression` means in `photo`.
 
-        photo: whatever `open_photo` opens: a path, bytes, a file or a PIL image of any mode.
+        photo: whatever `open_photo` opens (a path, bytes, a file, a PIL image of any mode), or the result of `encode`.
         expression: any text; at most 510 word pieces are read. inspect: also give the network's insides.
         Raises PhotoError, ExpressionError with a sentence for the visitor.
         """
         return self.segment_many(photo, [expression], inspect=inspect)[0]
 
     def segment_many(
-        self, photo: PhotoSource, expressions: Sequence[str], *, inspect: bool = False
+        self, photo: PhotoSource | EncodedPhoto, expressions: Sequence[str], *, inspect: bool = False
     ) -> list[Segmentation]:
         """The same for several expressions about one photo, whose text-free part is computed once.
 
         Each answer equals that of `segment` to the bit. Time spent on the photo counts to the first of them.
         """
-        timings: dict[str, float] = {}
-        encoded = self._encode(photo, timings)
+        timings = dict.fromkeys(PHOTO_STEPS, 0.0)
+        encoded = photo if isinstance(photo, EncodedPhoto) else self._encode(photo, timings)
         segmentations = []
         for expression in expressions:
             segmentations.append(self._answer(encoded, expression, timings, inspect=inspect))
-            timings = dict.fromkeys(("open", "prepare", "prior"), 0.0)
+            timings = dict.fromkeys(PHOTO_STEPS, 0.0)
         return segmentations
 
-    def _encode(self, photo: PhotoSource, timings: dict[str, float]) -> _EncodedPhoto:
-        timings.update(dict.fromkeys(("open", "prepare", "prior"), 0.0))
+    def encode(self, photo: PhotoSource) -> EncodedPhoto:
+        """The text-free part of `photo`, for any number of calls of `segment`. Raises PhotoError.
+
+        The last few photos are remembered, so that asking again about the same file or pixels costs next to nothing.
+        """
+        return self._encode(photo, {})
+
+    def _encode(self, photo: PhotoSource, timings: dict[str, float]) -> EncodedPhoto:
         key = _key_of_file(photo)
         with self._lock:
             encoded = self._remembered(key)
@@ -140,23 +152,24 @@ class ReferringSegmenter:
             pixel_values = self.processor(images=image)["pixel_values"]  # 1×3×H×W
             size = (image.height, image.width)
             key = key or (*size, hashlib.sha256(pixel_values.numpy()).digest())
-        with self._lock, torch.inference_mode(), _timed(timings, "prior"):
+        with self._lock, torch.inference_mode():
             encoded = self._remembered(key)
             if encoded is None:
-                pixel_values = pixel_values.to(self.device, self.model.dtype)
-                encoded = _EncodedPhoto(size, pixel_values, self.model.encode_photo(pixel_values))
+                with _timed(timings, "prior"):
+                    pixel_values = pixel_values.to(self.device, self.model.dtype)
+                    encoded = EncodedPhoto(size, pixel_values, self.model.encode_photo(pixel_values))
                 self._photos[key] = encoded
                 if len(self._photos) > REMEMBERED_PHOTOS:
                     self._photos.popitem(last=False)
         return encoded
 
-    def _remembered(self, key: Hashable) -> _EncodedPhoto | None:
+    def _remembered(self, key: Hashable) -> EncodedPhoto | None:
         if key in self._photos:
             self._photos.move_to_end(key)
         return self._photos.get(key)
 
     def _answer(
-        self, encoded: _EncodedPhoto, expression: str, timings: dict[str, float], *, inspect: bool
+        self, encoded: EncodedPhoto, expression: str, timings: dict[str, float], *, inspect: bool
     ) -> Segmentation:
         with self._lock, torch.inference_mode():
             with _timed(timings, "text"):
@@ -184,14 +197,14 @@ class ReferringSegmenter:
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
-    """None and "auto" are a CUDA device when there is one, else the CPU; ValueError for a device that is not there."""
+    """None and "auto" are a CUDA device when there is one, else the CPU. CheckpointError for one that is not there."""
     if device is None or device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(device)
         torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"There is no device {str(device)!r} here: use 'cpu' or 'auto'.") from error
+        raise CheckpointError(f"There is no device {str(device)!r} here: use 'cpu' or 'auto'.") from error
     return chosen
 
 
