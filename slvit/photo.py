@@ -24,7 +24,7 @@ PhotoSource = str | Path | bytes | BinaryIO | Image.Image
 
 # The formats' names in Pillow; MPO, which some phones write, opens as JPEG.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF") + (("HEIF",) if pillow_heif else ())
-READABLE = "JPEG, PNG, WebP, BMP, GIF and TIFF" + (" and HEIC" if pillow_heif else "")
+READABLE = "JPEG, PNG, WebP, BMP, GIF" + (", TIFF or HEIC" if pillow_heif else " or TIFF")
 MAX_PIXELS = 64_000_000  # a decoded photo of this size takes 192 MB, its probabilities 256 MB
 MAX_BYTES = 512_000_000  # as large as an uncompressed file of that many pixels gets
 MIN_SIDE = 16

@@ -1,0 +1,73 @@
+"""What several test files share: a small random model with its processor, and its checkpoint folder."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import string
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import BertTokenizer
+
+from slvit import ReferringSegmenter, SLViTConfig, SLViTModel, SLViTProcessor
+from slvit.processor import SLViTImageProcessor
+from train.export import export
+
+WORDS = ["the", "dog", "cat", "on", "left", "right", "red", "word", ",", ".", "?"]
+
+
+@pytest.fixture(scope="session")
+def processor() -> SLViTProcessor:
+    """Reads a few whole words, spells all others of Latin letters and digits, and knows no other script."""
+    letters = list(string.ascii_lowercase + string.digits)
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *letters, *(f"##{letter}" for letter in letters)]
+    tokenizer = BertTokenizer(vocab={piece: number for number, piece in enumerate(pieces)})
+    return SLViTProcessor(SLViTImageProcessor(size=128), tokenizer)
+
+
+@pytest.fixture(scope="session")
+def model(processor: SLViTProcessor) -> SLViTModel:
+    """All parts of SLViT at a hundredth of the size, with random weights that tell expressions apart."""
+    torch.manual_seed(0)
+    text = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    config = SLViTConfig(
+        channels=[8, 16, 24, 32],
+        depths=[1, 1, 1, 1],
+        fusion_channels=32,
+        decoder_channels=64,
+        coordinates=True,
+        visual_prior="efficientnet_lite0",
+        text_config={**text, "vocab_size": len(processor.tokenizer)},
+    )
+    model = SLViTModel(config)
+    with torch.no_grad():
+        for parameter in model.text_encoder.parameters():
+            parameter.mul_(5)
+    return model.eval()
+
+
+@pytest.fixture
+def segmenter(model: SLViTModel, processor: SLViTProcessor) -> ReferringSegmenter:
+    return ReferringSegmenter(model, processor)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory, model: SLViTModel, processor: SLViTProcessor) -> Path:
+    """A whole checkpoint folder, its weights in two files. Tests that damage one copy it first."""
+    folder = tmp_path_factory.mktemp("checkpoints") / "small"
+    frozen = {key for key in model.state_dict() if key.startswith("text_encoder")}
+    export(model, processor, folder, frozen=frozen, dtype=torch.float32)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photo() -> Image.Image:
+    """An RGB photo of 150×200 (height×width) with edges and colours."""
+    down, across = np.mgrid[0:150, 0:200]
+    pixels = np.stack([across, down, 255 * ((across // 25 + down // 25) % 2)], axis=-1)
+    return Image.fromarray(pixels.astype(np.uint8))
