@@ -1,0 +1,185 @@
+// What all tabs share: the texts, the answer that is shown, and drawing a map over the photo.
+// slvitTexts (by language) and slvitColours (the colour map, 256×3 bytes in base64) are written before this script.
+
+window.slvit = (() => {
+  const language = (navigator.language || "en").slice(0, 2).toLowerCase();
+  const texts = { ...slvitTexts.en, ...slvitTexts[language] };
+  const t = (key) => texts[key] ?? key;
+
+  const bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const colours = bytes(slvitColours);
+
+  // The answer shown now. Tabs register a redraw and are called when it, or its insides, change.
+  const shown = { answer: null, photo: null, grey: null, insides: null };
+  const views = new Set();
+  const publish = () => {
+    for (const view of views) view.element.isConnected ? view.redraw() : views.delete(view);
+  };
+  const follow = (element, redraw) => {
+    views.add({ element, redraw });
+    redraw();
+  };
+
+  const picture = (address) =>
+    new Promise((resolve, reject) => {
+      const image = new Image();
+      image.onload = () => resolve(image);
+      image.onerror = reject;
+      image.src = address;
+    });
+
+  const canvas = (width, height) => Object.assign(document.createElement("canvas"), { width, height });
+
+  const pixels = (image) => {
+    const board = canvas(image.naturalWidth, image.naturalHeight).getContext("2d", { willReadFrequently: true });
+    board.drawImage(image, 0, 0);
+    return board.getImageData(0, 0, image.naturalWidth, image.naturalHeight);
+  };
+
+  const greyed = (image) => {
+    const data = pixels(image);
+    for (let at = 0; at < data.data.length; at += 4) {
+      const grey = 0.299 * data.data[at] + 0.587 * data.data[at + 1] + 0.114 * data.data[at + 2];
+      data.data[at] = data.data[at + 1] = data.data[at + 2] = grey;
+    }
+    const board = canvas(data.width, data.height);
+    board.getContext("2d").putImageData(data, 0, 0);
+    return board;
+  };
+
+  async function answered(answer) {
+    const [photo, probability] = await Promise.all([picture(answer.photo), picture(answer.probability)]);
+    const levels = pixels(probability).data.filter((_, at) => at % 4 === 0);
+    Object.assign(shown, { answer, photo: pixels(photo), grey: greyed(photo), levels });
+    if (shown.insides && shown.insides.answer !== answer.answer) shown.insides = null;
+    publish();
+  }
+
+  // Hidden carrier of what the tabs show: it arrives after the mask, and may belong to an answer no longer shown.
+  function insides(props, watch) {
+    const take = () => {
+      if (!props.value) return;
+      shown.insides = props.value;
+      publish();
+    };
+    watch("value", take);
+    take();
+  }
+  const insidesNow = () =>
+    shown.answer && shown.insides && shown.insides.answer === shown.answer.answer ? shown.insides : null;
+
+  // One map in colours, h×w, as a canvas of its own size.
+  function tinted(map) {
+    if (!map.tinted) {
+      const levels = bytes(map.data);
+      map.levels = levels;
+      map.tinted = canvas(map.w, map.h);
+      const context = map.tinted.getContext("2d");
+      const image = context.createImageData(map.w, map.h);
+      levels.forEach((level, at) => {
+        image.data.set(colours.subarray(level * 3, level * 3 + 3), at * 4);
+        image.data[at * 4 + 3] = 255;
+      });
+      context.putImageData(image, 0, 0);
+    }
+    return map.tinted;
+  }
+
+  // A map over the grey photo. part: [left, top, right, bottom] in shares, to show a piece of both only.
+  function heat(board, map, { opacity = 0.65, smooth = true, part = [0, 0, 1, 1], width = 480, photo = true } = {}) {
+    const [left, top, right, bottom] = part;
+    const { grey } = shown;
+    const w = (right - left) * grey.width, h = (bottom - top) * grey.height;
+    board.width = width;
+    board.height = Math.max(1, Math.round((width * h) / w));
+    const context = board.getContext("2d");
+    if (photo) {
+      context.imageSmoothingEnabled = true;
+      context.drawImage(grey, left * grey.width, top * grey.height, w, h, 0, 0, board.width, board.height);
+      context.globalAlpha = opacity;
+    }
+    context.imageSmoothingEnabled = smooth;
+    context.imageSmoothingQuality = "high";
+    const from = tinted(map);
+    context.drawImage(
+      from, left * map.w, top * map.h, (right - left) * map.w, (bottom - top) * map.h, 0, 0, board.width, board.height,
+    );
+    context.globalAlpha = 1;
+  }
+
+  const number = (value) => Number(value.toPrecision(3)).toString();
+  const gradient = (() => {
+    const stops = [];
+    for (let step = 0; step <= 16; step += 1) {
+      const at = Math.min(255, step * 16) * 3;
+      stops.push(`rgb(${colours[at]},${colours[at + 1]},${colours[at + 2]})`);
+    }
+    return `linear-gradient(90deg, ${stops.join(",")})`;
+  })();
+
+  // Elements from a short description: make("button.name", {title: "…"}, "text", child, …).
+  function make(tag, attributes = {}, ...children) {
+    const [name, ...classes] = tag.split(".");
+    const node = document.createElement(name);
+    if (classes.length) node.className = classes.join(" ");
+    for (const [key, value] of Object.entries(attributes)) {
+      if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+      else if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value === true ? "" : value);
+    }
+    node.append(...children.filter((child) => child !== null && child !== undefined));
+    return node;
+  }
+
+  const bar = (map) =>
+    make("div.bar", {}, make("i", { style: `background:${gradient}` }),
+      make("span", {}, number(map.low)), make("span", {}, number(map.high)));
+
+  function slider(label, name, { min = 0, max = 1, step = 0.01, value, show = (v) => v.toFixed(2), change }) {
+    const output = make("output", {}, show(value));
+    const input = make("input", {
+      type: "range", min, max, step, value, name,
+      oninput: () => {
+        output.textContent = show(Number(input.value));
+        change(Number(input.value));
+      },
+    });
+    const row = make("label.slide", {}, make("span", {}, label), input, output);
+    row.input = input;
+    return row;
+  }
+
+  function choice(label, entries, chosen, change) {
+    const group = make("div.choice", { role: "group", "aria-label": label });
+    for (const [key, name] of entries) {
+      const button = make("button", {
+        type: "button", "data-key": key, "aria-pressed": String(key === chosen),
+        onclick: () => {
+          group.querySelectorAll("button").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+          change(key);
+        },
+      }, name);
+      group.append(button);
+    }
+    return group;
+  }
+
+  const waiting = (element) =>
+    element.replaceChildren(make("p.empty", {}, t(shown.answer ? "loading_insides" : "waiting_insides")));
+
+  // Texts written by the server carry data-text: put them into the visitor's language.
+  const translate = (root) =>
+    root.querySelectorAll("[data-text]").forEach((node) => { node.textContent = t(node.dataset.text); });
+
+  function header(element) {
+    translate(element);
+    const button = element.querySelector(".theme");
+    button.title = t("theme");
+    button.setAttribute("aria-label", t("theme"));
+    button.addEventListener("click", () => document.body.classList.toggle("dark"));
+  }
+
+  return {
+    t, shown, follow, answered, insides, insidesNow, heat, tinted, bytes, colours, number, gradient, make, bar, slider,
+    choice, waiting, header, canvas,
+  };
+})();

@@ -1,0 +1,116 @@
+"""The named endpoints: what Python, curl and assistants call. Their docstrings are what such callers read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from slvit.errors import ExpressionError, PhotoError
+from slvit.facts import facts
+from slvit.page.ask import Ask
+from slvit.page.photo_input import PhotoInput
+from slvit.photo import open_photo
+from slvit.pictures import compared, mask_picture, overlay, stage_pictures, uncertainty_picture
+
+MOST_EXPRESSIONS = 6
+
+
+def add_endpoints(ask: Ask) -> None:
+    """Adds segment, inspect and compare to the page being built. ask: answers with the first checkpoint."""
+
+    def segment(photo: str, expression: str, threshold: float = 0.5) -> tuple[Image.Image, Image.Image, dict[str, Any]]:
+        """Find in a photo the pixels that an English expression means, for example "the dog on the left".
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, BMP, GIF or TIFF, at most 64 megapixels.
+            expression: What to find, in English: a name, a colour, a place, a relation, or any mixture of them.
+            threshold: Probability from which a pixel counts as meant, 0 to 1. Lower gives a larger mask.
+
+        Returns:
+            overlay: The photo with the mask laid over it.
+            mask: The mask alone, white where meant, in the photo's own resolution (PNG).
+            facts: confidence (0 to 1), found (false says: no confident match), area in pixels, box as
+                [x, y, width, height], segmentation as COCO RLE, timings in seconds, words read and not read.
+        """
+        picture, (segmentation,) = _answers(ask, photo, [expression])
+        mask = segmentation.probability >= _checked(threshold)  # H×W
+        return overlay(picture, mask), mask_picture(mask), facts(segmentation, threshold)
+
+    def inspect(
+        photo: str, expression: str
+    ) -> tuple[Image.Image, Image.Image, Image.Image, Image.Image, Image.Image, dict[str, Any]]:
+        """Show how the network came to its answer: what each stage sees, and where the stages disagree.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, BMP, GIF or TIFF, at most 64 megapixels.
+            expression: What to find, in English, for example "the cup behind the laptop".
+
+        Returns:
+            stage_1: Features of stage 1 (finest) before and after URCE, side by side in one scale.
+            stage_2: The same for stage 2.
+            stage_3: The same for stage 3.
+            stage_4: The same for stage 4 (coarsest).
+            uncertainty: Where the stages disagree about the words; the patches that URCE looks at again, numbered.
+            facts: confidence, found, area, box, COCO RLE, timings and words, as `segment` gives them.
+        """
+        picture, (segmentation,) = _answers(ask, photo, [expression], inspect=True)
+        stages = stage_pictures(picture, segmentation.inspection)
+        return *stages, uncertainty_picture(picture, segmentation.inspection), facts(segmentation)
+
+    def compare(photo: str, expressions: str) -> tuple[Image.Image, list[dict[str, Any]]]:
+        """Find up to six expressions in one photo and show them together, each in its own colour.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, BMP, GIF or TIFF, at most 64 megapixels.
+            expressions: Up to six expressions in English, one a line.
+
+        Returns:
+            overlay: The photo with all masks and a legend.
+            facts: For each expression, in order: the expression and what `segment` says of it.
+        """
+        lines = [line.strip() for line in expressions.splitlines() if line.strip()]
+        if not lines:
+            raise gr.Error("There is no expression: write up to six, one a line.", print_exception=False)
+        if len(lines) > MOST_EXPRESSIONS:
+            raise gr.Error(
+                f"There are {len(lines)} expressions: at most {MOST_EXPRESSIONS} are compared.", print_exception=False
+            )
+        picture, segmentations = _answers(ask, photo, lines)
+        answers = [
+            {"expression": line, **facts(segmentation)} for line, segmentation in zip(lines, segmentations, strict=True)
+        ]
+        return compared(picture, [segmentation.mask for segmentation in segmentations], lines), answers
+
+    with gr.Row(visible=False):
+        photo = PhotoInput(label="photo", type="filepath")
+        expression = gr.Textbox(label="expression")
+        expressions = gr.Textbox(label="expressions", lines=MOST_EXPRESSIONS)
+        threshold = gr.Slider(0, 1, value=0.5, label="threshold")
+        pictures = {
+            name: gr.Image(label=name, format="png")
+            for name in ("overlay", "mask", "stage_1", "stage_2", "stage_3", "stage_4", "uncertainty")
+        }
+        stages = [pictures[f"stage_{number}"] for number in range(1, 5)]
+        told = gr.JSON(label="facts")
+        for function, inputs, outputs in (
+            (segment, [photo, expression, threshold], [pictures["overlay"], pictures["mask"], told]),
+            (inspect, [photo, expression], [*stages, pictures["uncertainty"], told]),
+            (compare, [photo, expressions], [pictures["overlay"], told]),
+        ):
+            gr.Button().click(function, inputs, outputs, api_name=function.__name__, concurrency_id="model")
+
+
+def _answers(ask: Ask, photo: str, expressions: list[str], *, inspect: bool = False) -> tuple[Image.Image, list]:
+    try:
+        picture = open_photo(photo)
+        return picture, [ask(picture, expression, inspect=inspect) for expression in expressions]
+    except (PhotoError, ExpressionError) as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def _checked(threshold: float) -> float:
+    if not 0 <= threshold <= 1:
+        raise gr.Error(f"The threshold is {threshold}: give a probability from 0 to 1.", print_exception=False)
+    return threshold

@@ -1,0 +1,143 @@
+// The answer: the photo under its mask, redrawn here at every move of a slider; the model is not asked again.
+
+slvit.result = (element, props, watch, trigger, event) => {
+  const { t, make, slider, choice, shown, number } = slvit;
+  const state = { view: "overlay", opacity: 0.5, threshold: 0.5, split: 0.5, colour: 0 };
+  const root = element.querySelector(".slvit-result");
+  const colours = props.colours;
+
+  const board = make("canvas", { role: "img", "aria-label": "" });
+  const stage = make("div.stage", {}, board, make("p.empty", {}, t("waiting")));
+  const verdict = make("p.verdict", { role: "status" });
+  const views = ["overlay", "outline", "mask", "cutout", "probability", "before"];
+  const view = choice(t("view"), views.map((key) => [key, t(`view_${key}`)]), state.view, (key) => {
+    state.view = key;
+    draw();
+  });
+  const opacity = slider(t("opacity"), "opacity", { value: 0.5, change: (v) => { state.opacity = v; draw(); } });
+  const threshold = slider(t("threshold"), "threshold", {
+    min: 0.02, max: 0.98, value: 0.5, change: (v) => { state.threshold = v; draw(); },
+  });
+  const split = slider(t("split"), "split", {
+    value: 0.5, show: (v) => `${Math.round(v * 100)} %`, change: (v) => { state.split = v; draw(); },
+  });
+  const swatches = make("div.swatches", { role: "group", "aria-label": t("colour") });
+  colours.forEach((colour, at) => swatches.append(make("button", {
+    type: "button", style: `background: rgb(${colour})`, "aria-label": `${t("colour")} ${at + 1}`,
+    "aria-pressed": String(at === 0),
+    onclick: (click) => {
+      state.colour = at;
+      swatches.querySelectorAll("button").forEach((b) => b.setAttribute("aria-pressed", String(b === click.currentTarget)));
+      draw();
+    },
+  })));
+  const probabilityBar = slvit.bar({ low: 0, high: 1 });
+  const controls = make("div.controls", {}, view, make("div.sliders", {}, opacity, threshold, split, swatches, probabilityBar));
+  const meter = make("div.meter", {});
+  const times = make("div.times", {});
+  const save = make("div.save", {}, make("span", {}, t("save")));
+  for (const what of ["overlay", "mask", "cutout", "json", "maps"]) {
+    save.append(make("button", {
+      type: "button", "data-what": what,
+      onclick: () => trigger(event, {
+        what, answer: shown.answer.answer, threshold: state.threshold, opacity: state.opacity, colour: colours[state.colour],
+      }),
+    }, t(`save_${what}`)));
+  }
+  const facts = make("div.facts", {}, meter, times);
+  root.append(stage, verdict, controls, facts, save);
+  root.classList.add("none");
+
+  function blend(out, at, colour, opacity) {
+    for (let channel = 0; channel < 3; channel += 1)
+      out[at + channel] = out[at + channel] * (1 - opacity) + colour[channel] * opacity;
+  }
+
+  function draw() {
+    if (!shown.answer) return;
+    const started = performance.now();
+    const { photo, levels } = shown;
+    const { width, height } = photo;
+    const least = state.threshold * 255 + 0.5;
+    const colour = colours[state.colour];
+    if (board.width !== width || board.height !== height) Object.assign(board, { width, height });
+    const context = board.getContext("2d");
+    const image = new ImageData(new Uint8ClampedArray(photo.data), width, height);
+    const out = image.data;
+    const edge = Math.max(1, Math.round(Math.max(width, height) / 450));
+    const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && levels[y * width + x] >= least;
+    const from = state.view === "before" ? Math.round(width * state.split) : 0;
+    const contour = ["overlay", "outline", "before"].includes(state.view);
+    let area = 0;
+    for (let y = 0; y < height; y += 1) {
+      for (let x = 0; x < width; x += 1) {
+        const at = y * width + x, meant = levels[at] >= least;
+        if (meant) area += 1;
+        if (state.view === "mask") out.fill(meant ? 255 : 0, at * 4, at * 4 + 3);
+        else if (state.view === "cutout") { if (!meant) out[at * 4 + 3] = 0; }
+        else if (state.view === "probability") {
+          const tint = levels[at] * 3;
+          out[at * 4] = slvit.colours[tint];
+          out[at * 4 + 1] = slvit.colours[tint + 1];
+          out[at * 4 + 2] = slvit.colours[tint + 2];
+        } else if (meant && x >= from) {
+          if (contour && !(inside(x - edge, y) && inside(x + edge, y) && inside(x, y - edge) && inside(x, y + edge)))
+            blend(out, at * 4, colour, 1);
+          else if (state.view !== "outline") blend(out, at * 4, colour, state.opacity);
+        }
+      }
+    }
+    context.putImageData(image, 0, 0);
+    if (state.view === "before") {
+      context.fillStyle = "#fff";
+      context.fillRect(Math.min(width - 2, from), 0, 2, height);
+    }
+    const answer = shown.answer;
+    const share = area / (width * height);
+    meter.querySelector(".area").textContent = `${number(share * 100)} % ${t("area")}`;
+    board.setAttribute("aria-label", `${answer.expression}: ${t(`view_${state.view}`)}, ${number(share * 100)} % ${t("area")}`);
+    stage.classList.toggle("checked", state.view === "cutout");
+    opacity.hidden = !["overlay", "before"].includes(state.view);
+    swatches.hidden = !contour;
+    split.hidden = state.view !== "before";
+    threshold.hidden = state.view === "probability";
+    probabilityBar.hidden = state.view !== "probability";
+    tell(area);
+    root.dataset.drawMs = (performance.now() - started).toFixed(1);
+  }
+
+  function tell(area) {
+    const answer = shown.answer;
+    verdict.replaceChildren(make("q", {}, answer.expression));
+    if (!answer.found) verdict.append(make("strong", {}, t("no_match")), make("span", {}, t("no_match_why")));
+    else if (!area) verdict.append(make("span", {}, t("empty")));
+    for (const key of ["unread", "unknown"])
+      if (answer[key].length)
+        verdict.append(make("span", {}, `${t(key === "unread" ? "not_read" : "unknown")}: ${answer[key].slice(0, 12).join(", ")}${answer[key].length > 12 ? " …" : ""}`));
+  }
+
+  function redraw() {
+    const answer = shown.answer;
+    if (!answer) return;
+    root.classList.remove("none");
+    const percent = Math.round(answer.confidence * 100);
+    meter.replaceChildren(
+      make("b", {}, `${percent} %`), make("span", {}, t("confidence")),
+      make("div.track", {}, make("i", { style: `width:${percent}%` })), make("span.area", {}),
+    );
+    const { total, ...steps } = answer.timings;
+    times.replaceChildren(make("b", {}, `${Math.round(total * 1000)} ms`), make("span", {}, `${t("time")} · ${answer.model}`));
+    const track = make("div.track", {});
+    const list = make("ul", {});
+    Object.entries(steps).forEach(([step, seconds], at) => {
+      track.append(make(`i.s${at % 6}`, { style: `width:${(100 * seconds) / Math.max(total, 1e-9)}%` }));
+      list.append(make(`li.s${at % 6}`, {}, `${t(`step_${step}`)} ${number(seconds * 1000)} ms`));
+    });
+    times.append(track, list);
+    draw();
+  }
+
+  slvit.follow(element, redraw);
+  watch("value", () => props.value && slvit.answered(props.value));
+  if (props.value) slvit.answered(props.value);
+};

@@ -1,0 +1,46 @@
+"""The answer itself: photo, mask, confidence and times, drawn by result.js."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from slvit.page.encode import data_url
+from slvit.pictures import MASK_COLOUR, PALETTE
+from slvit.segmenter import Segmentation
+
+SHOWN_SIDE = 1280  # longer side in pixels of the photo on the page; saved files have the photo's own size
+
+
+def component() -> gr.HTML:
+    return gr.HTML(
+        html_template='<div class="slvit-result"></div>',
+        js_on_load="slvit.result(element, props, watch, trigger, 'submit')",
+        apply_default_css=False,
+        elem_id="result",
+        colours=[list(colour) for colour in [MASK_COLOUR, *PALETTE[1:5]]],
+    )
+
+
+def payload(answer: str, photo: Image.Image, expression: str, segmentation: Segmentation, model: str) -> dict[str, Any]:
+    """What result.js needs of one answer; `answer` is its name in this visit."""
+    shown = photo.copy()
+    shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.BICUBIC)
+    # 255 levels, rounded half up, so that a threshold t asks for level >= 255 t + 0.5
+    levels = Image.fromarray(np.floor(segmentation.probability * 255 + 0.5).astype(np.uint8))
+    return {
+        "answer": answer,
+        "expression": expression,
+        "model": model,
+        "size": [photo.width, photo.height],
+        "photo": data_url(shown, quality=86),
+        "probability": data_url(levels.resize(shown.size, Image.Resampling.BILINEAR)),
+        "confidence": segmentation.confidence,
+        "found": segmentation.found,
+        "timings": segmentation.timings,
+        "unread": segmentation.words.unread,
+        "unknown": segmentation.words.unknown,
+    }
