@@ -1,0 +1,193 @@
+"""A list of pairs: each answered exactly once and in order, whatever happens in between."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from slvit import ReferringSegmenter
+from slvit.batch import Pair, ResultsError, answer_list, main, open_results, read_list
+from slvit.checkpoint import BUNDLED
+
+SETTINGS = {"checkpoint": "small", "threshold": 0.5}
+
+
+@pytest.fixture
+def pairs(photo: Image.Image, tmp_path: Path) -> Path:
+    """A list with everything that a list may hold, beside its photos."""
+    photo.save(tmp_path / "a.png")
+    photo.transpose(Image.Transpose.ROTATE_180).save(tmp_path / "b.jpg")
+    (tmp_path / "letter.jpg").write_text("Dear all")
+    lines = [
+        json.dumps({"photo": "a.png", "expression": "the dog", "id": "first"}),
+        json.dumps({"photo": "a.png", "expression": "red cat on left", "id": 2}),
+        "",
+        json.dumps({"photo": "letter.jpg", "expression": "the dog"}),
+        json.dumps({"photo": str(tmp_path / "b.jpg"), "expression": "the dog \ud800 犬"}),
+        json.dumps({"photo": "b.jpg", "expression": "?"}),
+        json.dumps({"photo": "b.jpg", "expression": "left"}),
+        '{"photo": "a.png", "expres',
+        json.dumps({"photo": "a.png", "id": "no expression"}),
+        json.dumps(["a.png", "dog"]),
+        json.dumps({"photo": "", "expression": "dog"}),
+        json.dumps({"photo": "a.png", "expression": "the dog", "id": "again"}),
+    ]
+    path = tmp_path / "list.jsonl"
+    path.write_text("\n".join(lines))  # no newline at its end
+    return path
+
+
+def run(pairs: Path, out: Path, checkpoint: Path, *arguments: str) -> int:
+    return main([str(pairs), str(out), "--checkpoint", str(checkpoint), "--device", "cpu", *arguments])
+
+
+def read(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+
+
+def test_every_line_is_answered_in_order(
+    pairs: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(pairs, tmp_path / "out", checkpoint) == 0
+    results = read(tmp_path / "out")
+    assert [result["line"] for result in results] == [1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    assert [result["line"] for result in results if "error" in result] == [4, 6, 8, 9, 10, 11]
+    assert [result.get("id") for result in results][:3] == ["first", 2, None]
+    by_line = {result["line"]: result for result in results}
+    assert "not a photo" in by_line[4]["error"] and "no word" in by_line[6]["error"]
+    assert "Line 8 of the list is no JSON." == by_line[8]["error"] and by_line[9]["id"] == "no expression"
+    captured = capsys.readouterr()
+    assert "5 answered, 6 errors" in captured.out and "11/11" in captured.err
+
+    answer = ReferringSegmenter.from_pretrained(checkpoint, device="cpu").segment(tmp_path / "a.png", "red cat on left")
+    assert coco_mask.decode(by_line[2]["segmentation"]).astype(bool).tolist() == answer.mask.tolist()
+    assert by_line[2]["confidence"] == round(answer.confidence, 4) and "timings" not in by_line[2]
+    assert {**by_line[12], "line": 1, "id": "first"} == by_line[1]
+
+
+def test_more_workers_change_nothing(pairs: Path, checkpoint: Path, tmp_path: Path) -> None:
+    run(pairs, tmp_path / "one", checkpoint)
+    run(pairs, tmp_path / "three", checkpoint, "--workers", "3")
+    assert (tmp_path / "one/results.jsonl").read_bytes() == (tmp_path / "three/results.jsonl").read_bytes()
+
+
+def test_goes_on_from_any_torn_end(pairs: Path, checkpoint: Path, tmp_path: Path) -> None:
+    run(pairs, tmp_path / "whole", checkpoint)
+    whole = (tmp_path / "whole/results.jsonl").read_bytes()
+    first, second = whole.index(b"\n"), whole.index(b"\n", whole.index(b"\n") + 1)
+    for cut in (0, 1, first, first + 1, second - 5, len(whole) - 1, len(whole)):
+        out = tmp_path / f"cut-{cut}"
+        open_results(out, SETTINGS).close()
+        (out / "results.jsonl").write_bytes(whole[:cut])
+        assert run(pairs, out, checkpoint) == 0
+        assert (out / "results.jsonl").read_bytes() == whole
+
+
+def test_what_is_answered_is_not_asked_again(
+    pairs: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(pairs, tmp_path / "out", checkpoint)
+    monkeypatch.setattr(ReferringSegmenter, "segment", lambda *_: pytest.fail("asked again"))
+    assert run(pairs, tmp_path / "out", checkpoint) == 0
+
+
+def test_a_killed_run_loses_and_doubles_nothing(pairs: Path, checkpoint: Path, tmp_path: Path) -> None:
+    run(pairs, tmp_path / "whole", checkpoint)
+    program = (
+        "import os, signal, sys, slvit.batch as batch\n"
+        "facts, count = batch.facts, iter(range(100))\n"
+        "def dying(*arguments):\n"
+        "    if next(count) == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return facts(*arguments)\n"
+        "batch.facts = dying\n"
+        "sys.exit(batch.main(sys.argv[1:]))\n"
+    )
+    out = tmp_path / "killed"
+    command = [sys.executable, "-c", program, pairs, out, "--checkpoint", checkpoint, "--device", "cpu"]
+    environment = {**os.environ, "PYTHONPATH": str(BUNDLED.parents[1])}
+    done = subprocess.run(command, env=environment, capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    assert [result["line"] for result in read(out)] == [1, 2, 4, 5, 6]
+    assert run(pairs, out, checkpoint) == 0
+    assert (out / "results.jsonl").read_bytes() == (tmp_path / "whole/results.jsonl").read_bytes()
+
+
+def test_results_of_another_list_or_other_settings_are_left_alone(
+    pairs: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    run(pairs, out, checkpoint)
+    before = (out / "results.jsonl").read_bytes()
+    lines = pairs.read_text().splitlines()
+    pairs.write_text("\n".join([lines[0], lines[1].replace("cat", "dog"), *lines[2:]]))
+    assert run(pairs, out, checkpoint) == 2
+    assert "answers another list from its line 2 on" in capsys.readouterr().err
+    pairs.write_text(lines[0])
+    assert run(pairs, out, checkpoint) == 2
+    pairs.write_text("\n".join(lines))
+    assert run(pairs, out, checkpoint, "--threshold", "0.7") == 2
+    assert "other settings" in capsys.readouterr().err
+    assert (out / "results.jsonl").read_bytes() == before
+
+
+def test_a_list_may_grow(pairs: Path, checkpoint: Path, tmp_path: Path) -> None:
+    run(pairs, tmp_path / "out", checkpoint)
+    before = (tmp_path / "out/results.jsonl").read_bytes()
+    pairs.write_text(pairs.read_text() + '\n{"photo": "a.png", "expression": "right"}\n')
+    assert run(pairs, tmp_path / "out", checkpoint) == 0
+    after = (tmp_path / "out/results.jsonl").read_bytes()
+    assert after.startswith(before) and after.count(b"\n") == before.count(b"\n") + 1
+
+
+def test_two_runs_do_not_write_to_one_folder(tmp_path: Path) -> None:
+    with open_results(tmp_path, SETTINGS), pytest.raises(ResultsError, match="Another run is writing"):
+        open_results(tmp_path, SETTINGS)
+    open_results(tmp_path, SETTINGS).close()
+
+
+def test_no_list(tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path / "none.jsonl", tmp_path / "out", checkpoint) == 2
+    assert "none.jsonl" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_photos_are_opened_only_a_little_ahead(
+    model: object, processor: object, photo: Image.Image, tmp_path: Path
+) -> None:
+    for number in range(30):
+        photo.resize((60 + number, 60)).save(tmp_path / f"{number}.png")
+    taken = []
+
+    def endless() -> object:
+        for number in range(30):
+            taken.append(number)
+            yield Pair(number + 1, f"{number}.png", "dog")
+
+    results = answer_list(ReferringSegmenter(model, processor), endless(), tmp_path, threshold=0.5)
+    next(results)
+    assert len(taken) < 10  # a list of millions neither fills the memory nor waits
+    assert [result["line"] for result in results] == list(range(2, 31))
+
+
+def test_many_questions_about_one_photo_open_it_once(
+    checkpoint: Path, photo: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo.save(tmp_path / "a.png")
+    lines = [json.dumps({"photo": "a.png", "expression": "dog" * (n % 3 + 1)}) for n in range(130)]
+    (tmp_path / "list.jsonl").write_text("\n".join(lines))
+    opened = []
+    monkeypatch.setattr("slvit.segmenter.open_photo", lambda path: opened.append(path) or photo)
+    assert run(tmp_path / "list.jsonl", tmp_path / "out", checkpoint) == 0
+    assert len(read(tmp_path / "out")) == 130 and len(opened) == 1
+
+
+def test_empty_list(tmp_path: Path, checkpoint: Path) -> None:
+    (tmp_path / "list.jsonl").write_text("\n\n")
+    assert list(read_list(tmp_path / "list.jsonl")) == []
+    assert run(tmp_path / "list.jsonl", tmp_path / "out", checkpoint) == 0
+    assert read(tmp_path / "out") == []

@@ -1,0 +1,173 @@
+"""A whole checkpoint loads to the bit; a damaged, foreign or unsafe one is refused by a sentence naming the file."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from slvit import ReferringSegmenter, SLViTModel, SLViTProcessor
+from slvit.checkpoint import BUNDLED
+from slvit.errors import CheckpointError
+from train.export import export
+
+FROZEN, TRAINED = "model-frozen.safetensors", "model-trained.safetensors"
+
+
+@pytest.fixture
+def damaged(checkpoint: Path, tmp_path: Path) -> Path:
+    """A copy of a whole checkpoint, to be damaged."""
+    return Path(shutil.copytree(checkpoint, tmp_path / "damaged"))
+
+
+def edit(path: Path, change: Callable[[dict], object]) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def edit_weights(path: Path, change: Callable[[dict], object]) -> None:
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def refusal(folder: Path | str) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        ReferringSegmenter.from_pretrained(folder, device="cpu")
+    return str(caught.value)
+
+
+def test_loads_every_weight_to_the_bit(checkpoint: Path, model: SLViTModel) -> None:
+    segmenter = ReferringSegmenter.from_pretrained(checkpoint, device="cpu")
+    loaded = segmenter.model.state_dict()
+    assert loaded.keys() == model.state_dict().keys()
+    assert all(torch.equal(loaded[key], tensor) for key, tensor in model.state_dict().items())
+    assert not segmenter.model.training
+    assert segmenter.name == "small" and segmenter.device.type == "cpu"
+    assert segmenter.processor.image_processor.size == 128
+
+
+def test_half_precision_is_loaded_to_float32(model: SLViTModel, processor: SLViTProcessor, tmp_path: Path) -> None:
+    export(model, processor, tmp_path, frozen=set(), dtype=torch.float16)
+    loaded = ReferringSegmenter.from_pretrained(tmp_path, device="cpu").model
+    assert {tensor.dtype for tensor in loaded.state_dict().values()} == {torch.float32, torch.int64}
+    assert torch.equal(loaded.decoder.classifier.weight, model.decoder.classifier.weight.half().float())
+
+
+def test_the_bundled_checkpoint_loads() -> None:
+    assert ReferringSegmenter.from_pretrained(BUNDLED, device="cpu").model.config.visual_prior == "efficientnet_lite2"
+
+
+def test_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask_the_hub(*_: object, **__: object) -> None:
+        raise AssertionError("A path with a typing error must not leave this machine.")
+
+    monkeypatch.setattr("slvit.checkpoint.snapshot_download", ask_the_hub)
+    monkeypatch.chdir(BUNDLED.parents[1])
+    for name in (tmp_path / "none", "checkpoints/slvit-tinny", "slvit-tiny", "./a/b", "../x", "a/b/c"):
+        assert "There is no checkpoint folder" in refusal(name)
+
+
+def test_an_unreachable_hub_is_one_sentence() -> None:
+    assert "the Hugging Face hub gave none of that name" in refusal("nobody/nothing")
+
+
+def test_a_hub_id_is_downloaded_without_pickles(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {}
+
+    def download(name: str, *, allow_patterns: list[str]) -> str:
+        asked[name] = allow_patterns
+        return str(checkpoint)
+
+    monkeypatch.setattr("slvit.checkpoint.snapshot_download", download)
+    assert ReferringSegmenter.from_pretrained("owner/slvit-x", device="cpu").name == "slvit-x"
+    assert asked == {"owner/slvit-x": ["*.json", "*.safetensors", "*.txt"]}
+
+
+def test_a_file_instead_of_a_folder(checkpoint: Path) -> None:
+    assert "config.json is a file: give the folder" in refusal(checkpoint / "config.json")
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", FROZEN, TRAINED]
+)
+def test_a_missing_file_is_named(damaged: Path, name: str) -> None:
+    (damaged / name).unlink()
+    assert f"{name} is missing" in refusal(damaged)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe"])
+@pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json", "tokenizer.json"])
+def test_broken_json_is_named(damaged: Path, name: str, content: bytes) -> None:
+    (damaged / name).write_bytes(content)
+    assert name in refusal(damaged)
+
+
+def test_an_unknown_config_key_names_the_nearest(damaged: Path) -> None:
+    edit(damaged / "config.json", lambda config: config.update(topk=3))
+    sentence = refusal(damaged)
+    assert "config.json" in sentence and "'topk'" in sentence and "'top_k'" in sentence
+
+
+def test_another_kind_of_model(damaged: Path) -> None:
+    edit(damaged / "config.json", lambda config: config.update(model_type="bert"))
+    assert "is of a model of type 'bert', not 'slvit'" in refusal(damaged)
+
+
+def test_an_impossible_preprocessor(damaged: Path) -> None:
+    edit(damaged / "preprocessor_config.json", lambda config: config.update(size=7))
+    assert "size is 7" in refusal(damaged)
+
+
+def test_a_pickle_is_refused_unopened(damaged: Path) -> None:
+    for path in damaged.glob("model*"):
+        path.unlink()
+    (damaged / "pytorch_model.bin").write_bytes(b"never read")
+    sentence = refusal(damaged)
+    assert "pytorch_model.bin is a pickle" in sentence and "safetensors" in sentence
+    (damaged / "pytorch_model.bin").unlink()
+    assert "model.safetensors is missing" in refusal(damaged)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, -1])
+def test_weights_cut_short(damaged: Path, keep: int) -> None:
+    path = damaged / TRAINED
+    path.write_bytes(path.read_bytes()[:keep])
+    assert f"{TRAINED} is damaged" in refusal(damaged)
+
+
+def test_a_pointer_instead_of_weights(damaged: Path) -> None:
+    (damaged / TRAINED).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    assert f"{TRAINED} is only a Git LFS pointer" in refusal(damaged)
+
+
+def test_a_shard_outside_the_folder(damaged: Path, tmp_path: Path) -> None:
+    shutil.copy(damaged / TRAINED, tmp_path / "elsewhere.safetensors")
+    index = damaged / "model.safetensors.index.json"
+    edit(index, lambda content: content["weight_map"].update(x="../elsewhere.safetensors"))
+    assert "../elsewhere.safetensors" in refusal(damaged)
+
+
+def test_weights_that_do_not_fit(damaged: Path) -> None:
+    key = "decoder.classifier.weight"
+    edit_weights(damaged / TRAINED, lambda tensors: tensors.update({key: torch.zeros(2, 7, 1, 1)}))
+    assert f"in another shape, {key}" in refusal(damaged)
+    edit_weights(damaged / TRAINED, lambda tensors: tensors.pop(key))
+    edit(damaged / "model.safetensors.index.json", lambda content: content["weight_map"].pop(key))
+    assert f"lack {key}" in refusal(damaged)
+
+
+def test_weights_of_a_larger_model(damaged: Path) -> None:
+    edit(damaged / "config.json", lambda config: config.update(coordinates=False))
+    assert "unknown to the model, stages.0.coord_proj.weight and 3 more" in refusal(damaged)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.parametrize("device", ["cuda", "no such thing"])
+def test_a_device_that_is_not_there(checkpoint: Path, device: str) -> None:
+    with pytest.raises(CheckpointError, match=f"no device '{device}' here: use 'cpu'"):
+        ReferringSegmenter.from_pretrained(checkpoint, device=device)
