@@ -137,7 +137,15 @@ slvit.result = (element, props, watch, trigger, event) => {
     draw();
   }
 
+  // On a phone the answer stands below the question: bring it into view, unless it already is.
+  async function arrive() {
+    if (!props.value) return;
+    await slvit.answered(props.value);
+    const { top, bottom } = stage.getBoundingClientRect();
+    if (top > innerHeight * 0.6 || bottom < 0) stage.scrollIntoView({ block: "start", behavior: "smooth" });
+  }
+
   slvit.follow(element, redraw);
-  watch("value", () => props.value && slvit.answered(props.value));
-  if (props.value) slvit.answered(props.value);
+  watch("value", arrive);
+  arrive();
 };

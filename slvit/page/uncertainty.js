@@ -14,6 +14,7 @@ slvit.uncertainty = (element) => {
     const board = make("canvas", { role: "img", "aria-label": t("uncertainty_say") });
     const frame = make("div.frame", {}, board);
     const detail = make("div.detail", { "aria-live": "polite" });
+    const looks = make("div.looks", {});
     const paint = () => slvit.heat(board, map, { opacity: state.opacity, width: 960 });
 
     patches.forEach((patch, at) => {
@@ -29,7 +30,7 @@ slvit.uncertainty = (element) => {
         button.hidden = at >= state.show;
         button.setAttribute("aria-pressed", String(at === state.chosen));
       });
-      tell(detail, insides, state.chosen);
+      tell(detail, looks, insides, state.chosen);
     };
     root.replaceChildren(
       make("p.say", {}, t("uncertainty_say")),
@@ -39,14 +40,15 @@ slvit.uncertainty = (element) => {
           change: (v) => { state.show = v; if (state.chosen >= v) state.chosen = 0; choose(); },
         }),
         slider(t("map_opacity"), "map-opacity", { value: state.opacity, change: (v) => { state.opacity = v; paint(); } })),
-      make("div.beside", {}, make("figure", {}, frame, slvit.bar(map)), detail),
-      make("p.scale", {}, t("uncertainty_scale")),
+      make("div.beside", {},
+        make("div", {}, make("figure", {}, frame, slvit.bar(map)), make("p.scale", {}, t("uncertainty_scale")), looks),
+        detail),
     );
     paint();
     choose();
   }
 
-  function tell(detail, insides, at) {
+  function tell(detail, looks, insides, at) {
     const { patches } = insides.uncertainty;
     const patch = patches[at];
     const [left, top, right, bottom] = patch.box;
@@ -77,7 +79,7 @@ slvit.uncertainty = (element) => {
       scales,
     );
     if (patch.attention) {
-      const board = make("canvas.attention", { role: "img", "aria-label": t("attention_say") });
+      const board = make("canvas", { role: "img", "aria-label": t("attention_say") });
       board.width = board.height = 340;
       const context = board.getContext("2d");
       context.imageSmoothingEnabled = false;
@@ -87,7 +89,7 @@ slvit.uncertainty = (element) => {
         context.fillRect((border / 85) * 340, 0, 1, 340);
         context.fillRect(0, (border / 85) * 340, 340, 1);
       }
-      detail.append(make("p.scale", {}, t("attention_say")), board, slvit.bar(patch.attention));
+      looks.replaceChildren(make("figure", {}, board, slvit.bar(patch.attention)), make("p.scale", {}, t("attention_say")));
     }
   }
 
