@@ -1,0 +1,412 @@
+"""Scores of a model on a data set: python -m train.evaluate --checkpoint DIR --data ROOT [--dataset NAME] [--split val]
+
+Photos are opened, resized and answered by the checkpoint's own processor and model, as in the app, and masks are scored
+at the photo's own resolution. Started by torchrun or `accelerate launch` it shares the work among processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import random
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from accelerate.utils import gather_object
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from slvit.checkpoint import load_checkpoint
+from slvit.errors import ExpressionError
+from slvit.model import SLViTModel
+from slvit.photo import open_photo
+from slvit.pictures import contact_sheet
+from slvit.processor import SLViTImageProcessor, SLViTProcessor, input_size
+from slvit.segmenter import choose_device
+from train.data.example import Example
+from train.data.layout import DATASETS, examples_of, partition_of, splits_of, the_dataset_in
+from train.metrics import Scores, is_found, measure
+from train.published import COLUMNS, table_1
+
+PROTOCOLS = ("own", "lavt")
+LAVT_SIDE = 480
+AHEAD = 2  # batches whose photos are opened, and whose masks are scored, while the model is at another
+
+log = logging.getLogger("train.evaluate")
+Result = TypeVar("Result")
+Finish = Callable[[int, np.ndarray, np.ndarray], Result]  # example's number, probability and truth as scored, H×W
+
+
+@dataclass(frozen=True)
+class View:
+    """How photos are shown to the model and at which resolution masks are scored.
+
+    protocol: "own" keeps the photo's aspect and scores at its own resolution. "lavt", as LAVT (CVPR 2022) and those
+    that follow its code score, squashes it to a square and scores at 480×480. size: the model sees size² pixels.
+    """
+
+    protocol: str
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise ValueError(f"There is no protocol {self.protocol!r}: choose one of {', '.join(PROTOCOLS)}.")
+
+    @classmethod
+    def of(cls, processor: SLViTProcessor, *, protocol: str, size: int | None) -> View:
+        """`size` None is the processor's own, or 480 for "lavt"."""
+        return cls(protocol, size or (LAVT_SIDE if protocol == "lavt" else processor.image_processor.size))
+
+    def __str__(self) -> str:
+        if self.protocol == "lavt":
+            side = input_size(1, 1, self.size)[0]
+            return f"Protocol lavt: photos squashed to {side}×{side}, masks scored at {LAVT_SIDE}×{LAVT_SIDE}."
+        return f"Photos at about {self.size}² pixels, aspect kept; masks scored at the photo's own resolution."
+
+    def input_size(self, example: Example) -> tuple[int, int]:
+        """(H, W) of what the model sees of the example's photo."""
+        return input_size(*((1, 1) if self.protocol == "lavt" else example.size), self.size)
+
+    def photo(self, example: Example) -> Image.Image:
+        """The photo as the processor gets it."""
+        photo = open_annotated(example)
+        if self.protocol == "lavt":
+            return photo.resize((self.size, self.size), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        return photo
+
+    def truth(self, example: Example) -> np.ndarray:
+        """The true mask at the resolution that is scored: bool H×W."""
+        truth = example.mask()
+        if self.protocol == "lavt":
+            square = Image.fromarray(truth.astype(np.uint8)).resize((LAVT_SIDE, LAVT_SIDE), Image.Resampling.NEAREST)
+            truth = np.asarray(square, dtype=bool)
+        return truth
+
+
+def open_annotated(example: Example) -> Image.Image:
+    """The example's photo, RGB, turned as its annotation has it.
+
+    A camera's note that a photo be turned counts for the annotation too unless only the unturned pixels have its size.
+    Raises PhotoError for what cannot be opened, ValueError when the photo's size is not that of its annotation.
+    """
+    photo = open_photo(example.photo)
+    if (photo.height, photo.width) == example.size:
+        return photo
+    if (photo.width, photo.height) == example.size:
+        with Image.open(example.photo) as unturned:
+            if (unturned.height, unturned.width) == example.size:
+                return unturned.convert("RGB")
+    raise ValueError(
+        f"{example.photo} has {photo.width} × {photo.height} pixels, its annotation is for "
+        f"{example.size[1]} × {example.size[0]}: one of the two is not the other's."
+    )
+
+
+def evaluate(
+    model: SLViTModel,
+    processor: SLViTProcessor,
+    examples: Sequence[Example],
+    *,
+    size: int | None = None,
+    protocol: str = "own",
+    batch: int = 16,
+    bfloat16: bool = False,
+    progress: bool = False,
+) -> Scores:
+    """Scores of `model` on `examples`, each counted once however many processes call this; all of them must.
+
+    size, protocol: see View. batch: expressions a forward pass. bfloat16: autocast.
+    The model is left in the mode, training or not, that it came in. An expression in which the processor finds no word
+    is logged and counts as answered with an empty mask, which is what the app would show.
+    Raises PhotoError for a photo that cannot be opened, ValueError for one of another size than its annotation.
+    """
+    view = View.of(processor, protocol=protocol, size=size)
+    batches = batches_of(examples, view, batch=batch)
+    state = PartialState()
+
+    def finish(number: int, probability: np.ndarray, truth: np.ndarray) -> Any:
+        example = examples[number]
+        absent = not example.segmentation
+        return measure(probability, truth, number=number, kind=example.kind, source=example.source, absent=absent)
+
+    mine = batches[state.process_index :: state.num_processes]
+    shown = tqdm(mine, "evaluate", unit="batch", disable=not (progress and state.is_main_process), leave=False)
+    records = answer(model, processor, examples, shown, finish, view=view, bfloat16=bfloat16)
+    if state.num_processes > 1:
+        records = gather_object(records)
+    threshold = processor.image_processor.found_threshold
+    return Scores.gathered(records, count=len(examples), found_threshold=threshold, protocol=str(view))
+
+
+def batches_of(examples: Sequence[Example], view: View, *, batch: int) -> list[list[int]]:
+    """Numbers of examples, at most `batch` together: of one input size each, expressions of one photo side by side."""
+    sizes = [view.input_size(example) for example in examples]
+    order = sorted(range(len(examples)), key=lambda number: (sizes[number], str(examples[number].photo), number))
+    batches: list[list[int]] = []
+    for number in order:
+        if not batches or len(batches[-1]) == batch or sizes[batches[-1][0]] != sizes[number]:
+            batches.append([])
+        batches[-1].append(number)
+    return batches
+
+
+def answer(
+    model: SLViTModel,
+    processor: SLViTProcessor,
+    examples: Sequence[Example],
+    batches: Iterable[list[int]],
+    finish: Finish[Result],
+    *,
+    view: View,
+    bfloat16: bool,
+) -> list[Result]:
+    """What `finish` makes of the answer to each example of `batches`, in their order.
+
+    Other threads open the next photos and finish the last answers while the model works.
+    """
+    threshold = processor.image_processor.found_threshold
+    processor = SLViTProcessor(SLViTImageProcessor(size=view.size, found_threshold=threshold), processor.tokenizer)
+
+    def prepare(numbers: list[int]) -> tuple[list[int], Tensor, list[int]]:
+        """The numbers, their P photos as P×3×H×W, and for each number the place of its photo among them."""
+        first = {examples[number].photo: examples[number] for number in reversed(numbers)}
+        pixels = processor.image_processor([view.photo(example) for example in first.values()])["pixel_values"]
+        places = {photo: place for place, photo in enumerate(first)}
+        return numbers, pixels, [places[examples[number].photo] for number in numbers]
+
+    def finish_batch(numbers: list[int], logits: Tensor, unreadable: list[int]) -> list[Result]:
+        results = []
+        answers = dict(zip((number for number in numbers if number not in unreadable), logits, strict=True))
+        for number in numbers:
+            truth = view.truth(examples[number])  # H×W
+            if number in unreadable:
+                probability = np.zeros(truth.shape, np.float32)
+            else:
+                probability = processor.probability(answers[number], truth.shape)
+            results.append(finish(number, probability, truth))
+        return results
+
+    was_training = model.training
+    model.eval()
+    results: list[Result] = []
+    finishing: deque[Future[list[Result]]] = deque()
+    try:
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            for numbers, pixels, places in _ahead(pool, prepare, batches):
+                logits, unreadable = _logits(model, processor, examples, numbers, pixels, places, bfloat16=bfloat16)
+                finishing.append(pool.submit(finish_batch, numbers, logits, unreadable))
+                if len(finishing) > AHEAD:
+                    results += finishing.popleft().result()
+            for future in finishing:
+                results += future.result()
+    finally:
+        model.train(was_training)
+    return results
+
+
+def _logits(
+    model: SLViTModel,
+    processor: SLViTProcessor,
+    examples: Sequence[Example],
+    numbers: list[int],
+    pixels: Tensor,
+    places: list[int],
+    *,
+    bfloat16: bool,
+) -> tuple[Tensor, list[int]]:
+    """Logits of the examples that can be read (float32 B×2×H×W, on the CPU), and the numbers of those that cannot."""
+    unreadable = _unreadable(processor, examples, numbers)
+    chosen = [place for number, place in zip(numbers, places, strict=True) if number not in unreadable]
+    if not chosen:
+        return torch.empty(0), unreadable
+    tokens, _ = processor.read([examples[number].expression for number in numbers if number not in unreadable])
+    pixels = pixels.to(model.device, model.dtype).contiguous(memory_format=torch.channels_last)  # P×3×H×W
+    index = torch.tensor(chosen, device=model.device)  # B
+    with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
+        features = model.encode_photo(pixels)  # once a photo, not once an expression
+        logits = model(
+            pixels[index],  # B×3×H×W
+            tokens["input_ids"].to(model.device),
+            tokens["attention_mask"].to(model.device),
+            prior_features=None if features is None else [feature[index] for feature in features],
+        ).logits
+    return logits.float().cpu(), unreadable
+
+
+def _unreadable(processor: SLViTProcessor, examples: Sequence[Example], numbers: list[int]) -> list[int]:
+    try:
+        processor.read([examples[number].expression for number in numbers])
+        return []
+    except ExpressionError:
+        found = []
+        for number in numbers:
+            try:
+                processor.read([examples[number].expression])
+            except ExpressionError as error:
+                log.warning("%s Photo: %s. Counted as an empty answer.", error, examples[number].photo)
+                found.append(number)
+        return found
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, function: Callable[[list[int]], Result], items: Iterable[list[int]]
+) -> Iterator[Result]:
+    """`function` of each item, in order, the next few of them under way in `pool`."""
+    running: deque[Future[Result]] = deque()
+    for item in items:
+        running.append(pool.submit(function, item))
+        if len(running) > AHEAD:
+            yield running.popleft().result()
+    while running:
+        yield running.popleft().result()
+
+
+# --- Contact sheets ---------------------------------------------------------------------------------------------------
+
+
+def worst(scores: Scores, count: int) -> list[int]:
+    """Numbers of the `count` examples with the lowest IoU; among equals the answers that were surest come first."""
+
+    def key(number: int) -> tuple[float, float]:
+        record = scores.records[number]
+        if record.absent:
+            return float(not is_found(record, scores.found_threshold)), -record.confidence
+        return record.iou, -record.confidence
+
+    return sorted(range(len(scores.records)), key=key)[:count]
+
+
+def sheet(
+    model: SLViTModel,
+    processor: SLViTProcessor,
+    examples: Sequence[Example],
+    scores: Scores,
+    numbers: Sequence[int],
+    *,
+    view: View,
+    batch: int = 16,
+    bfloat16: bool = False,
+) -> Image.Image:
+    """A contact sheet of the examples `numbers`, in their order: photo, predicted mask, true contour, scores."""
+
+    def finish(place: int, probability: np.ndarray, truth: np.ndarray) -> tuple[int, tuple[Any, ...]]:
+        number = numbers[place]
+        example, record = examples[number], scores.records[number]
+        told = f"IoU {record.iou:.2f}" if not record.absent else "nothing is meant"
+        caption = (
+            f"{example.expression} · {told}, confidence {record.confidence:.2f} · {example.kind}, {example.source}"
+        )
+        photo = open_annotated(example)
+        photo.thumbnail((640, 640))
+        return place, (photo, *(_scaled(mask, photo.size) for mask in (probability >= 0.5, truth)), caption)
+
+    chosen = [examples[number] for number in numbers]
+    batches = batches_of(chosen, view, batch=batch)
+    rows = dict(answer(model, processor, chosen, batches, finish, view=view, bfloat16=bfloat16))
+    return contact_sheet([rows[place] for place in range(len(chosen))])
+
+
+def _scaled(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return np.asarray(Image.fromarray(mask.astype(np.uint8)).resize(size, Image.Resampling.NEAREST), dtype=bool)
+
+
+# --- Command line -----------------------------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; 0, or 2 with one sentence on stderr for what the caller can put right."""
+    args = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s")
+    try:
+        return _run(args)
+    except (ValueError, OSError) as error:
+        print(f"train.evaluate: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(args: argparse.Namespace) -> int:
+    if (args.worst or args.random) and not args.sheet:
+        raise ValueError("Where should the contact sheets go? Name a folder with --sheet.")
+    device = choose_device(args.device)
+    state = PartialState(cpu=device.type == "cpu")
+    device = state.device if state.num_processes > 1 else device
+    datasets = args.dataset or [the_dataset_in(args.data)]
+    model, processor = load_checkpoint(args.checkpoint, device=device, dtype=torch.float32)
+    model.to(memory_format=torch.channels_last)
+    view = View.of(processor, protocol=args.protocol, size=args.size)
+    seeing = {"batch": args.batch, "bfloat16": args.bf16}
+    results, oiou = {}, {}
+    for dataset in datasets:
+        partition = partition_of(dataset, args.split_by)
+        for split in splits_of(dataset, partition) if args.split == ["all"] else args.split:
+            name = " ".join(part for part in (dataset, partition, split) if part)
+            examples = spread(examples_of(args.data, dataset, split=split, partition=partition), args.limit)
+            scores = evaluate(
+                model, processor, examples, size=view.size, protocol=view.protocol, progress=True, **seeing
+            )
+            if not state.is_main_process:
+                continue
+            photos = len({example.photo for example in examples})
+            print(f"{name}: {len(examples)} expressions on {photos} photos, checkpoint {args.checkpoint}")
+            print(f"{scores.table()}\n", flush=True)
+            oiou[dataset, partition, split] = scores.overall.oiou
+            results[name] = scores.to_dict(with_records=True)
+            for record, example in zip(results[name]["records"], examples, strict=True):
+                record |= {"photo": str(example.photo), "expression": example.expression}
+            if args.json:  # after each split: a long run that breaks off leaves what it had
+                report = {"checkpoint": str(args.checkpoint), "data": str(args.data), "results": results}
+                args.json.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            drawn = {"worst": worst(scores, args.worst)}
+            drawn["random"] = random.Random(0).sample(range(len(examples)), min(args.random, len(examples)))
+            for title, numbers in drawn.items():
+                if numbers:
+                    path = args.sheet / f"{name.replace(' ', '-')}-{title}.png"
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    sheet(model, processor, examples, scores, numbers, view=view, **seeing).save(path)
+                    print(f"Contact sheet: {path}")
+    if set(oiou) & set(COLUMNS):
+        sample = f", {args.limit} expressions a split" if args.limit else ""
+        print(table_1(oiou, name=f"{Path(args.checkpoint).name}, this run{sample}"), view, sep="\n")
+    return 0
+
+
+def spread(examples: Sequence[Example], limit: int | None) -> list[Example]:
+    """At most `limit` of `examples`, evenly spread over them, the same at every call."""
+    if not limit or limit >= len(examples):
+        return list(examples)
+    return [examples[number * len(examples) // limit] for number in range(limit)]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m train.evaluate", description="Scores of a checkpoint on a data set.")
+    parser.add_argument("--checkpoint", required=True, help="checkpoint folder, or OWNER/NAME on the hub")
+    parser.add_argument("--data", required=True, type=Path, help="root of the data (or a .jsonl file)")
+    parser.add_argument("--dataset", nargs="+", choices=DATASETS, help="left out, the layout of the data tells")
+    parser.add_argument("--split", nargs="+", default=["val"], help='one or more, or "all": all but the training split')
+    parser.add_argument("--split-by", choices=("unc", "umd", "google"), help="partition of refcocog: umd or google")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="own", help="lavt: squashed, scored at 480×480")
+    parser.add_argument("--size", type=int, help="the model sees about SIZE² pixels (the checkpoint's own)")
+    parser.add_argument("--batch", type=int, default=16, help="expressions a forward pass")
+    parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--limit", type=int, help="at most so many expressions a split, evenly spread")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write every score and record here")
+    parser.add_argument("--worst", type=int, default=0, metavar="N", help="draw the N worst answers")
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="draw N answers drawn by lot")
+    parser.add_argument("--sheet", type=Path, metavar="FOLDER", help="where the drawn answers go")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
