@@ -26,6 +26,7 @@ def start_model(
     changes: dict[str, Any],
     text_encoder: str | None,
     weights: str | None,
+    encoder_weights: str | None = None,
     size: int,
 ) -> tuple[SLViTModel, SLViTProcessor, list[str]]:
     """A model ready to be trained, its processor, and one line for each part saying where its weights come from.

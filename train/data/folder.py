@@ -1,13 +1,14 @@
 """Your own photos, masks and texts, listed in a JSON-lines file.
 
-    ROOT/train.jsonl, ROOT/val.jsonl, or one file of any name whose lines may say "split" (else they are in every split):
+    ROOT/train.jsonl, ROOT/val.jsonl, or one list of any name whose lines may say "split" (else they are in each split):
     {"photo": "photos/desk.jpg", "text": "the red mug", "mask": "masks/desk-mug.png"}
     {"photo": "photos/desk.jpg", "text": ["both pens", "the pens"], "mask": {"size": [480, 640], "counts": "..."}}
     {"photo": "photos/desk.jpg", "text": "the lamp", "mask": [[12, 40, 80, 40, 80, 160, 12, 160]], "split": "val"}
     {"photo": "photos/desk.jpg", "text": "a cat", "mask": null}
 
-photo, and mask where it is a picture, are paths from the list's folder. mask: a PNG of the photo's size in which all that
-is not 0 is meant, COCO run lengths, polygons of x, y in pixels, or null where the text means nothing in the photo.
+photo, and mask where it is a picture, are paths from the list's folder. mask: a PNG of the photo's size in which all
+that is not 0 is meant (or, where parts are transparent, all that is not), COCO run lengths, polygons of x, y in pixels,
+or null where the text means nothing in the photo.
 Optional: "kind" (only, several, group, region, garment, human), "source", for tables.
 """
 

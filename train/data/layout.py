@@ -55,7 +55,10 @@ def splits_of(dataset: str, partition: str) -> tuple[str, ...]:
 
 
 def examples_of(root: Path, dataset: str, *, split: str, partition: str = "") -> list[Example]:
-    """Examples of one split, the same list at every call. Raises FileNotFoundError or ValueError naming what is wrong."""
+    """Examples of one split, the same list at every call.
+
+    Raises FileNotFoundError or ValueError naming what is missing or wrong.
+    """
     if dataset in refcoco.PARTITIONS:
         found = refcoco.examples(root, split, dataset=dataset, partition=partition or partition_of(dataset))
     elif dataset == "coco":

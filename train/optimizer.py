@@ -1,0 +1,82 @@
+"""Which parameter learns how fast: every trainable parameter in exactly one group."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from slvit.model import SLViTModel
+from train.config import TrainConfig
+
+
+def freeze(model: SLViTModel, prefixes: list[str]) -> None:
+    """Takes the gradient from all parameters whose name begins with one of `prefixes`, and gives it to all others.
+
+    Raises ValueError for a prefix that no parameter has.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    for prefix in prefixes:
+        if prefix != "prior" and not any(name.startswith(prefix) for name in names):
+            raise ValueError(f"freeze: no parameter of the model begins with {prefix!r}.")
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not name.startswith(tuple(prefixes)) if prefixes else True)
+
+
+def training_mode(model: SLViTModel) -> None:
+    """Training mode, but for wholly frozen parts: their batch norms and dropouts stay as at the answer."""
+    model.train()
+    for part in (model.text_encoder, getattr(model, "prior", None)):
+        if part is not None and not any(parameter.requires_grad for parameter in part.parameters()):
+            part.eval()
+
+
+def parameter_groups(model: SLViTModel, config: TrainConfig) -> list[dict]:
+    """AdamW's groups by learning rate and decay; "scale" is each group's factor of the schedule's learning rate."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        decays = parameter.ndim >= 2 and "layer_scale" not in name  # matrices and kernels only
+        groups.setdefault((_scale(name, config), decays), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": config.lr * scale,
+            "scale": scale,
+            "weight_decay": config.weight_decay if decays else 0.0,
+        }
+        for (scale, decays), parameters in sorted(groups.items(), key=lambda item: item[0])
+    ]
+
+
+def _scale(name: str, config: TrainConfig) -> float:
+    if name.startswith("text_encoder"):
+        return config.lr_text
+    if name.startswith("prior"):
+        return config.lr_prior
+    if name.startswith("stages."):
+        return config.layer_decay ** (4 - int(name.split(".")[1]))
+    return 1.0
+
+
+def make_optimizer(model: SLViTModel, config: TrainConfig, device: torch.device) -> torch.optim.AdamW:
+    fused = device.type == "cuda" or (device.type == "cpu" and config.precision == "no")
+    return torch.optim.AdamW(
+        parameter_groups(model, config), betas=tuple(config.betas), fused=fused or device.type == "cpu"
+    )
+
+
+def learning_rate(config: TrainConfig, *, step: int, steps: int) -> float:
+    """The schedule's learning rate of step `step` of `steps`: linear warm-up, then down to last_lr of it."""
+    if step < config.warmup:
+        return config.lr * (step + 1) / config.warmup
+    if config.schedule == "constant":
+        return config.lr
+    past = min(1.0, (step - config.warmup) / max(1, steps - config.warmup))
+    if config.schedule == "cosine":
+        share = (1 + math.cos(math.pi * past)) / 2
+    else:
+        share = (1 - past) ** config.power
+    return config.lr * (config.last_lr + (1 - config.last_lr) * share)
