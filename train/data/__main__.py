@@ -1,7 +1,7 @@
 """What lies in a data folder and what is wrong with it: python -m train.data check PATH
 
 Counts photos, objects and expressions by split, sets published numbers beside them, and names every missing photo and
-every broken mask. Ends with 0 when all is well, 1 when something is missing or broken, 2 when there is nothing to check.
+every broken mask. Ends with 0 when all is well, 1 when something is missing or broken, 2 when nothing is there to check.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ SHOWN = 20  # problems of one data set that are named without --all
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m train.data", description="Look after data folders.")
-    check = parser.add_subparsers(required=True, metavar="check").add_parser(
-        "check", help="what is there, and is it whole?"
-    )
+    commands = parser.add_subparsers(required=True, metavar="check")
+    check = commands.add_parser("check", help="say what is there and what is missing or broken")
     check.add_argument("path", type=Path, help="root of the data")
     check.add_argument("--all", action="store_true", help=f"name every problem, not only the first {SHOWN}")
     args = parser.parse_args(arguments)

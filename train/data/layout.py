@@ -11,7 +11,12 @@ DATASETS = (*refcoco.DATASETS, "coco", "folder")
 
 
 def datasets_in(root: Path) -> list[str]:
-    """Names of the data sets of which `root` holds at least the first file."""
+    """Names of the data sets of which `root` holds at least the first file.
+
+    Raises ValueError when `root` is itself one data set's folder of a RefCOCO root.
+    """
+    if any(root.glob("*refs(*).*")):
+        raise ValueError(f"{root} is the folder of one data set: give the one above it, {root.resolve().parent}.")
     found = [dataset for dataset in refcoco.DATASETS if refcoco.partitions_in(root, dataset)]
     if (root / "instances.json").is_file():
         found.append("coco")
