@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from slvit.errors import PhotoError
 
@@ -32,6 +32,16 @@ MIN_SIDE = 16
 # Values that may be meant as white, by PIL mode: 16-bit, 32-bit and float grey say nothing of it themselves.
 SIXTEEN_BIT = dict.fromkeys(("I;16", "I;16L", "I;16B", "I;16N"), (65535,))
 WHITES = {**SIXTEEN_BIT, "I": (255, 65535), "F": (1, 255, 65535)}
+# EXIF's orientations, each undone. 1, and anything else, is upright.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
@@ -117,12 +127,17 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """`image` turned as its EXIF orientation says; the result no longer carries one, so nothing turns it twice."""
+    """`image` turned as its metadata says; the result no longer carries any that say so, so nothing turns it twice."""
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        return image if orientation == 1 else ImageOps.exif_transpose(image)
+        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
     except Exception:  # unreadable metadata is no reason to refuse a photo whose pixels are whole
         return image
+    if turn is None:
+        return image
+    # Not ImageOps.exif_transpose: it writes the metadata anew, and fails where any other field of it is wrong.
+    upright = image.transpose(turn)
+    upright.info = {key: image.info[key] for key in ("icc_profile", "transparency") if key in image.info}
+    return upright
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 from slvit.errors import PhotoError
 from slvit.photo import MAX_PIXELS, open_photo
@@ -38,19 +38,43 @@ def test_opens_each_format_from_path_bytes_and_file(format: str, photo: Image.Im
         assert np.abs(np.asarray(opened, int) - np.asarray(photo, int)).mean() < 12  # lossy formats, palette of GIF
 
 
-def test_orientation_is_applied_exactly_once(photo: Image.Image) -> None:
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_orientation_is_applied_exactly_once(photo: Image.Image, format: str, orientation: int) -> None:
     exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6  # turn clockwise by 90° to see it upright
-    once = open_photo(saved(photo, "PNG", exif=exif))
-    assert np.array_equal(np.asarray(once), np.rot90(np.asarray(photo), k=-1))
-    twice = open_photo(once)
-    assert np.array_equal(np.asarray(twice), np.asarray(once))
-    assert np.array_equal(np.asarray(open_photo(saved(once, "PNG"))), np.asarray(once))
+    exif[ExifTags.Base.Orientation] = orientation
+    content = saved(photo, format, exif=exif)
+    once = open_photo(content)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(content))))
+    assert np.array_equal(np.asarray(once), expected)
+    assert once.size == (photo.size[::-1] if orientation in (5, 6, 7, 8) else photo.size)
+    assert np.array_equal(np.asarray(open_photo(once)), expected)
+    assert np.array_equal(np.asarray(open_photo(saved(once, "PNG"))), expected)
 
 
-def test_unreadable_metadata_does_not_refuse_a_whole_photo(photo: Image.Image) -> None:
-    opened = open_photo(saved(photo, "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff broken"))
-    assert opened.size == photo.size
+def test_orientation_is_applied_beside_damaged_metadata(photo: Image.Image) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make], exif[ExifTags.Base.Orientation] = "The maker's long name", 6
+    damaged = exif.tobytes().replace(b"\x01\x0f\x00\x02\x00\x00\x00\x16", b"\x01\x0f\x00\x0b\x00\x00\x00\x05")
+    with pytest.raises(AttributeError):  # a name that claims to be five numbers: Pillow itself gives up on turning it
+        ImageOps.exif_transpose(Image.open(io.BytesIO(saved(photo, "JPEG", exif=damaged))))
+    assert open_photo(saved(photo, "JPEG", exif=damaged)).size == photo.size[::-1]
+
+
+def test_unreadable_metadata_does_not_refuse_a_whole_photo(photo: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Image.Image) -> None:
+        raise SyntaxError("not a TIFF file")
+
+    monkeypatch.setattr("PIL.Image.Image.getexif", fail)
+    assert open_photo(saved(photo, "PNG")).size == photo.size
+
+
+def test_a_turned_photo_stays_transparent() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 3
+    palette = Image.new("P", (20, 20))  # black
+    row = np.asarray(open_photo(saved(palette, "PNG", transparency=0, exif=exif)))[0]
+    assert row[0].tolist() == [255] * 3
 
 
 def test_transparency_lies_over_white() -> None:
@@ -119,6 +143,12 @@ def test_cut_short(format: str) -> None:
     content = saved(Image.fromarray(noise), format)
     with pytest.raises(PhotoError, match="damaged"):
         open_photo(content[: len(content) * 2 // 3])
+
+
+@pytest.mark.parametrize("format", ["PPM", "ICO", "TGA", "PDF"])
+def test_formats_that_no_visitor_needs_are_not_decoded(format: str) -> None:
+    with pytest.raises(PhotoError, match="not a photo that can be read"):
+        open_photo(saved(Image.new("RGB", (32, 32)), format))
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,13 @@ def test_a_photo_that_changes_is_read_again(segmenter: ReferringSegmenter, photo
     os.utime(path, (2, 2))
     assert same(segmenter.segment(path, "the dog"), expected)
 
+    contents = []
+    for version in (photo, flipped):
+        version.save(path)
+        contents.append(path.read_bytes())
+    assert len(contents[0]) == len(contents[1]) and not same(segmenter.segment(contents[0], "the dog"), expected)
+    assert same(segmenter.segment(contents[1], "the dog"), expected)
+
     drawn_on = photo.copy()
     segmenter.segment(drawn_on, "the dog")
     drawn_on.paste(flipped)
@@ -140,10 +147,10 @@ def test_photos_that_look_alike_to_the_model_keep_their_sizes(segmenter: Referri
 
 def test_only_a_few_photos_are_remembered(segmenter: ReferringSegmenter, encoded: list) -> None:
     photos = [Image.new("RGB", (64, 64), (shade, 0, 0)) for shade in range(REMEMBERED_PHOTOS + 1)]
-    for photo in [*photos, photos[-1], photos[1]]:
+    for photo in [*photos[:-1], photos[0], photos[-1], photos[0]]:  # the first is asked for now and then
         segmenter.segment(photo, "dog")
     assert len(encoded) == REMEMBERED_PHOTOS + 1
-    segmenter.segment(photos[0], "dog")  # the one that had to go
+    segmenter.segment(photos[1], "dog")  # the one that had to go
     assert len(encoded) == REMEMBERED_PHOTOS + 2
 
 
@@ -184,6 +191,8 @@ def test_asking_for_the_insides_changes_nothing_and_gives_them(
         cells = (H // 2 ** (i + 2), W // 2 ** (i + 2))
         assert insides.features[i].shape == insides.enhanced_features[i].shape == (C, *cells)
         assert insides.word_scores[i].shape == (T, *cells)
+        changed = np.any(insides.features[i] != insides.enhanced_features[i], axis=0)  # H_i×W_i
+        assert 0 < changed.mean() <= len(insides.patch_index) / 15
         assert np.allclose(insides.word_scores[i].sum(axis=0), insides.correlation[i], rtol=1e-3, atol=1e-3)
     K = len(insides.patch_index)
     assert insides.uncertainty.shape == (3, 5) and K == round(32 / 225 * 15)
