@@ -47,7 +47,11 @@ window.slvit = (() => {
     return board;
   };
 
-  async function answered(answer) {
+  function answered(answer) {
+    shown.arriving = draw(answer);
+    return shown.arriving;
+  }
+  async function draw(answer) {
     const [photo, probability] = await Promise.all([picture(answer.photo), picture(answer.probability)]);
     const levels = pixels(probability).data.filter((_, at) => at % 4 === 0);
     Object.assign(shown, { answer, photo: pixels(photo), grey: greyed(photo), levels });
@@ -57,8 +61,10 @@ window.slvit = (() => {
 
   // Hidden carrier of what the tabs show: it arrives after the mask, and may belong to an answer no longer shown.
   function insides(props, watch) {
-    const take = () => {
+    const take = async () => {
       if (!props.value) return;
+      await shown.arriving; // the mask is on the screen before anything is said of it
+      await new Promise(requestAnimationFrame);
       shown.insides = props.value;
       publish();
     };

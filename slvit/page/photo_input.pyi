@@ -5,8 +5,6 @@ from __future__ import annotations
 import gradio as gr
 from gradio.data_classes import ImageData
 
-from gradio.events import Dependency
-
 class PhotoInput(gr.Image):
     """Hands on the path of the uploaded file as it is.
 

@@ -53,7 +53,20 @@ slvit.result = (element, props, watch, trigger, event) => {
       out[at + channel] = out[at + channel] * (1 - opacity) + colour[channel] * opacity;
   }
 
+  const contoured = () => ["overlay", "outline", "before"].includes(state.view);
+
+  // Only the controls that change something in this view.
+  function arrange() {
+    stage.classList.toggle("checked", state.view === "cutout");
+    opacity.hidden = !["overlay", "before"].includes(state.view);
+    swatches.hidden = !contoured();
+    split.hidden = state.view !== "before";
+    threshold.hidden = state.view === "probability";
+    probabilityBar.hidden = state.view !== "probability";
+  }
+
   function draw() {
+    arrange();
     if (!shown.answer) return;
     const started = performance.now();
     const { photo, levels } = shown;
@@ -67,7 +80,7 @@ slvit.result = (element, props, watch, trigger, event) => {
     const edge = Math.max(1, Math.round(Math.max(width, height) / 450));
     const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && levels[y * width + x] >= least;
     const from = state.view === "before" ? Math.round(width * state.split) : 0;
-    const contour = ["overlay", "outline", "before"].includes(state.view);
+    const contour = contoured();
     let area = 0;
     for (let y = 0; y < height; y += 1) {
       for (let x = 0; x < width; x += 1) {
@@ -96,12 +109,6 @@ slvit.result = (element, props, watch, trigger, event) => {
     const share = area / (width * height);
     meter.querySelector(".area").textContent = `${number(share * 100)} % ${t("area")}`;
     board.setAttribute("aria-label", `${answer.expression}: ${t(`view_${state.view}`)}, ${number(share * 100)} % ${t("area")}`);
-    stage.classList.toggle("checked", state.view === "cutout");
-    opacity.hidden = !["overlay", "before"].includes(state.view);
-    swatches.hidden = !contour;
-    split.hidden = state.view !== "before";
-    threshold.hidden = state.view === "probability";
-    probabilityBar.hidden = state.view !== "probability";
     tell(area);
     root.dataset.drawMs = (performance.now() - started).toFixed(1);
   }
@@ -145,6 +152,7 @@ slvit.result = (element, props, watch, trigger, event) => {
     if (top > innerHeight * 0.6 || bottom < 0) stage.scrollIntoView({ block: "start", behavior: "smooth" });
   }
 
+  arrange();
   slvit.follow(element, redraw);
   watch("value", arrive);
   arrive();

@@ -1,0 +1,71 @@
+"""What goes wrong is said in a sentence on the page, and the page goes on working."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from slvit.page.examples import photo_path
+from tests.browser.test_walk import answer
+
+PHOTO = str(photo_path("coffee.jpg"))
+
+
+@pytest.fixture
+def bad_photos(tmp_path):
+    text = tmp_path / "holiday.jpg"
+    text.write_text("This is not a photo.")
+    dot = tmp_path / "dot.png"
+    Image.new("RGB", (1, 1)).save(dot)
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(photo_path("cow.jpg").read_bytes()[:20000])
+    return {"holiday.jpg": text, "dot.png": dot, "cut.jpg": cut}
+
+
+def test_no_photo_and_no_words(visit):
+    page = visit()
+    page.locator("#segment").click()
+    expect(page.locator(".notice.error")).to_contain_text("photo")
+    page.set_input_files("#photo input[type=file]", PHOTO)
+    page.wait_for_selector("#photo img")
+    page.locator("#segment").click()
+    expect(page.locator(".notice.error")).to_contain_text("expression")
+    answer(page, PHOTO, "the cup")
+    expect(page.locator(".notice.error")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("holiday.jpg", "is not a photo"), ("dot.png", "1 × 1"), ("cut.jpg", "damaged")]
+)
+def test_bad_photos_keep_the_last_answer(visit, bad_photos, name, said):
+    page = visit()
+    answer(page, PHOTO, "the cup")
+    page.locator("#photo").get_by_label("Remove Image").click()
+    page.set_input_files("#photo input[type=file]", bad_photos[name])
+    page.wait_for_function("() => document.querySelector('#photo img')")
+    page.locator("#segment").click()
+    expect(page.locator(".notice.error")).to_contain_text(said)
+    expect(page.locator(".notice.error")).not_to_contain_text("Traceback")
+    expect(page.locator(".verdict q")).to_have_text("the cup")
+    answer(page, PHOTO, "the spoon")
+
+
+def test_odd_words_are_answered(visit):
+    page = visit(390)
+    answer(page, PHOTO, "☕ the cup")
+    answer(page, PHOTO, '<b>cup</b> & "saucer" <script>alert(1)</script>')
+    long = " ".join(["the cup on the red saucer"] * 100)
+    answer(page, PHOTO, long)
+    expect(page.locator(".verdict")).to_contain_text("Not read")
+    page.get_by_role("tab", name="Words").click()
+    assert page.locator(".wordrow button").count() > 400
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+
+
+def test_without_a_checkpoint_the_page_says_so_and_shows_no_mask(visit, url_without_checkpoint):
+    page = visit(address=url_without_checkpoint)
+    expect(page.locator(".notice.problem")).to_contain_text("--checkpoint")
+    page.locator('[data-photo="cow.jpg"]').click()
+    expect(page.locator(".notice.error")).to_contain_text("No checkpoint is loaded")
+    assert page.locator(".slvit-result.none").count() == 1

@@ -1,0 +1,78 @@
+"""Each file that can be saved is what it says, in the photo's own resolution."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from slvit.page.examples import photo_path
+from tests.browser.test_walk import answer
+
+PHOTO = photo_path("cow.jpg")
+
+
+@pytest.fixture(scope="module")
+def truth(counting):
+    """The answer itself, to compare files with."""
+    return counting.segmenter.segment(Image.open(PHOTO), "the largest cow")
+
+
+@pytest.fixture
+def save(visit):
+    page = visit()
+    answer(page, str(PHOTO), "the largest cow")
+
+    def save(what: str):
+        with page.expect_download() as download:
+            page.locator(f'.save button[data-what="{what}"]').click()
+        return download.value.path(), download.value.suggested_filename
+
+    save.page = page
+    return save
+
+
+def test_pictures(save, truth):
+    save.page.locator('input[name="threshold"]').fill("0.7")
+    meant = truth.probability >= 0.7
+    path, name = save("mask")
+    assert name == "the-largest-cow-mask.png"
+    assert np.array_equal(np.array(Image.open(path)) > 127, meant)
+    path, _ = save("cutout")
+    cutout = np.array(Image.open(path))
+    assert np.array_equal(cutout[..., 3] > 0, meant)
+    assert np.array_equal(cutout[meant][:, :3], np.array(Image.open(PHOTO))[meant])
+    path, _ = save("overlay")
+    assert Image.open(path).size == Image.open(PHOTO).size
+    assert not np.array_equal(np.array(Image.open(path)), np.array(Image.open(PHOTO)))
+
+
+def test_run_lengths(save, truth):
+    path, name = save("json")
+    saved = json.loads(path.read_text("utf-8"))
+    assert name == "the-largest-cow.json" and saved["expression"] == "the largest cow"
+    assert np.array_equal(coco_mask.decode(saved["segmentation"]).astype(bool), truth.mask)
+
+
+def test_maps(save, truth):
+    path, name = save("maps")
+    assert name == "the-largest-cow.npz"
+    maps = np.load(path)
+    assert "map_U" in str(maps["README"])
+    assert np.array_equal(maps["probability"], truth.probability)
+    assert [maps[f"F_{i}"].shape[1] // maps["F_4"].shape[1] for i in (1, 2, 3, 4)] == [8, 4, 2, 1]
+    assert len(maps["tokens"]) == maps["S_1"].shape[0] == 5
+
+
+def test_an_answer_of_another_visitor_cannot_be_saved(visit):
+    first, second = visit(), visit()
+    answer(first, str(PHOTO), "the grass")
+    answer(second, str(PHOTO), "the largest cow")
+    foreign = first.evaluate("slvit.shown.answer.answer")
+    second.evaluate("name => { slvit.shown.answer.answer = name; }", foreign)
+    second.locator('.save button[data-what="mask"]').click()
+    second.wait_for_selector(".notice.error")
+    assert "no longer kept" in second.locator(".notice.error").inner_text()

@@ -1,0 +1,182 @@
+"""A visitor's whole walk through the page, on desk, tablet and phone, in light and dark."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from slvit.page.examples import photo_path
+
+PHOTO = str(photo_path("chickens.jpg"))
+OTHER_PHOTO = str(photo_path("coffee.jpg"))
+
+
+def answer(page: Page, photo: str, expression: str) -> None:
+    """Puts in a photo, types, presses Enter and waits for mask and insides."""
+    if page.locator("#photo img").count():
+        page.locator("#photo").get_by_label("Remove Image").click()
+    page.set_input_files("#photo input[type=file]", photo)
+    page.wait_for_selector("#photo img")
+    page.fill("#expression textarea, #expression input", expression)
+    page.keyboard.press("Enter")
+    expect(page.locator(".verdict q")).to_have_text(expression)
+    page.wait_for_function("() => slvit.insidesNow()")
+
+
+def sideways(page: Page) -> int:
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+def pixels(page: Page, selector: str) -> list[int]:
+    """The bytes of a canvas, thinned."""
+    return page.evaluate(
+        """selector => { const board = document.querySelector(selector);
+        const { data } = board.getContext('2d').getImageData(0, 0, board.width, board.height);
+        return [...data.filter((_, at) => at % 997 === 0)]; }""",
+        selector,
+    )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 820, 390])
+def test_walk(visit, artefacts, width, theme):
+    page = visit(width, theme)
+    shot = lambda name: page.screenshot(path=artefacts / f"{name}-{width}-{theme}.png", full_page=True)  # noqa: E731
+    assert page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
+    assert sideways(page) == 0
+    shot("empty")
+
+    answer(page, PHOTO, "all the chickens")
+    expect(page.locator(".meter")).to_contain_text("Confidence")
+    expect(page.locator(".times")).to_contain_text("model")
+    expect(page.locator(".times")).to_contain_text("CPU")
+    assert len(set(pixels(page, ".slvit-result canvas"))) > 20
+    assert sideways(page) == 0
+    shot("stages")
+    boards = page.locator("#stages canvas")
+    assert boards.count() == 12  # before, after, change at four stages
+
+    page.get_by_role("tab", name="Uncertainty").click()
+    patches = page.locator(".patch")
+    expect(patches.first).to_be_visible()
+    page.locator('.patch[data-rank="3"]').click()
+    expect(page.locator(".detail h3")).to_have_text(f"Patch 3 of {patches.count()}")
+    assert page.locator(".detail .scales canvas").count() == 8  # four scales, before and after
+    assert sideways(page) == 0
+    shot("uncertainty")
+
+    page.get_by_role("tab", name="Words").click()
+    page.locator('.wordrow button[data-word="all"]').click()
+    first = pixels(page, "#words canvas")
+    page.locator('.wordrow button[data-word="chickens"]').click()
+    assert pixels(page, "#words canvas") != first
+    expect(page.locator('.wordrow button[data-word="chickens"]')).to_have_attribute("aria-pressed", "true")
+    assert sideways(page) == 0
+    shot("words")
+
+
+def test_the_mask_comes_before_its_explanations(visit):
+    page = visit()
+    page.evaluate(
+        """() => { window.seen = [];
+        slvit.follow(document.body, () => seen.push([Boolean(slvit.shown.answer), Boolean(slvit.insidesNow())])); }"""
+    )
+    answer(page, PHOTO, "all the chickens")
+    seen = page.evaluate("seen")
+    assert [True, False] in seen and seen[-1] == [True, True]
+    assert seen.index([True, False]) < seen.index([True, True])
+
+
+def test_an_example_is_answered_in_a_click_and_nothing_moves(visit):
+    page = visit()
+    places = ["#segment", "#answer .stage", "#examples", ".slvit-result .facts", "#tabs"]
+    before = [page.locator(place).bounding_box() for place in places]
+    page.locator('[data-photo="kitten.jpg"]').click()
+    expect(page.locator(".verdict q")).to_have_text("the kitten")
+    page.wait_for_function("() => slvit.insidesNow()")
+    after = [page.locator(place).bounding_box() for place in places]
+    for place, old, new in zip(places, before, after, strict=True):
+        assert (old["x"], old["y"], old["width"]) == (new["x"], new["y"], new["width"]), place
+    page.locator(".phrases").get_by_text("the ball of yarn").click()
+    expect(page.locator(".verdict q")).to_have_text("the ball of yarn")
+    expect(page.locator("#expression textarea, #expression input").first).to_have_value("the ball of yarn")
+
+
+def test_sliders_and_views_never_ask_the_model(visit, counting):
+    page = visit()
+    answer(page, PHOTO, "the chicken on the left")
+    calls = counting.calls
+    board = ".slvit-result canvas"
+    seen = [pixels(page, board)]
+    for name, value in (("opacity", "0.9"), ("threshold", "0.9")):
+        page.locator(f'input[name="{name}"]').fill(value)
+        seen.append(pixels(page, board))
+    page.locator(".swatches button").nth(2).click()
+    seen.append(pixels(page, board))
+    for view in ("outline", "mask", "cutout", "probability", "before"):
+        page.locator(f'.choice button[data-key="{view}"]').click()
+        seen.append(pixels(page, board))
+    page.locator('input[name="split"]').fill("0.1")
+    seen.append(pixels(page, board))
+    assert all(one != other for one, other in zip(seen, seen[1:], strict=False))
+
+    page.get_by_role("tab", name="Uncertainty").click()
+    page.locator('input[name="patches"]').fill("2")
+    assert page.locator(".patch:visible").count() == 2
+    assert counting.calls == calls
+
+
+def test_a_threshold_changes_the_mask_as_the_numbers_say(visit, counting):
+    page = visit()
+    answer(page, PHOTO, "all the chickens")
+    from PIL import Image
+
+    probability = counting.segmenter.segment(Image.open(PHOTO), "all the chickens").probability
+    page.locator('input[name="threshold"]').fill("0.8")
+    shown = float(page.locator(".area").inner_text().split()[0])
+    assert shown == pytest.approx(100 * (probability >= 0.8).mean(), abs=0.3)
+
+
+def test_a_visitor_sees_the_answer_again_without_the_model_and_no_other_visitor_does(visit, counting):
+    first, second = visit(), visit()
+    answer(first, OTHER_PHOTO, "the cup")
+    calls = counting.calls
+    answer(first, OTHER_PHOTO, "the spoon")
+    assert counting.calls == calls + 1
+    answer(first, OTHER_PHOTO, "the cup")
+    assert counting.calls == calls + 1
+    answer(second, OTHER_PHOTO, "the cup")
+    assert counting.calls == calls + 2
+
+
+def test_no_confident_match_is_said_plainly(visit, counting, monkeypatch):
+    monkeypatch.setattr(counting.segmenter.processor.image_processor, "found_threshold", 1.01)
+    page = visit()
+    answer(page, PHOTO, "the chickens")
+    expect(page.locator(".verdict strong")).to_have_text("No confident match")
+
+
+def test_the_page_speaks_the_visitors_language(visit):
+    page = visit(language="de-DE")
+    expect(page.locator("#segment")).to_have_text("Segmentieren")
+    expect(page.locator("#header p")).to_contain_text("Sagen, was gemeint ist")
+    page.locator('[data-photo="cow.jpg"]').click()
+    expect(page.locator(".meter")).to_contain_text("Sicherheit")
+
+
+def test_the_keyboard_reaches_everything_from_photo_to_words(visit):
+    page = visit()
+    page.locator('[data-photo="cow.jpg"]').click()
+    page.wait_for_function("() => slvit.insidesNow()")
+    page.locator("#expression textarea, #expression input").first.focus()
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate(
+                """() => { const e = document.activeElement;
+                const { key, photo, what } = e.dataset;
+                return e.name || key || photo || what || e.getAttribute('role') || e.id; }"""
+            )
+        )
+    assert {"segment", "opacity", "threshold", "mask", "horses.jpg", "cutout", "tab"} <= reached
