@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from slvit import ReferringSegmenter
 from slvit.page import build_page, launch_options
 
+expect.set_options(timeout=30_000)  # the machine may be busy with other work
 ROOT = Path(__file__).parents[2]
 FLAGS = [
     "--headless",
