@@ -5,7 +5,7 @@ the paper's figure 3: words, four stages of language-guided attention, uncertain
 decoder. The light Hamburger head follows Is Attention Better Than Matrix Decomposition?, Geng et al., ICLR 2021, and
 SegNeXt, Guo et al., NeurIPS 2022, from which the paper takes its encoder's skeleton and its decoder.
 
-Shapes: B batch, T words, H×W photo (multiples of 32), stage i of 1..4 has C_i channels at H_i×W_i = H/2^(i+1)×W/2^(i+1),
+Shapes: B batch, T words, H×W photo (multiples of 32); stage i of 1..4 has C_i channels at H_i×W_i, of stride 2^(i+1);
 C_l channels of the text encoder, K patches, C_f channels of URCE, C_d of the decoder.
 """
 
@@ -99,12 +99,21 @@ class LMFA(nn.Module):
         self.mix = nn.Conv2d(channels, channels, 1)
 
     def forward(self, visual: Tensor, words: Tensor, is_word: Tensor) -> tuple[Tensor, Tensor]:
-        local = self.local(visual)  # B×C×H×W
         attended, scores = self.cross(visual, words, is_word)
-        total = local + attended
-        for strip in self.strips:
-            total = total + strip(visual)  # eq. 2
+        total = attended + self.spatial(visual)
         return self.mix(total) * visual, scores  # eq. 7
+
+    def spatial(self, visual: Tensor) -> Tensor:
+        """V_local and the strips of eq. 2, summed: B×C×H×W."""
+        kind = visual.device.type
+        # On a CPU the backward pass of depthwise kernels is slower in bfloat16 than in float32: a sixth of a step.
+        halves = torch.is_autocast_enabled(kind) and kind != "cpu"
+        with torch.autocast(kind, enabled=halves):
+            visual = visual if halves else visual.to(self.local.weight.dtype)
+            total = self.local(visual)
+            for strip in self.strips:
+                total = total + strip(visual)  # eq. 2
+        return total
 
 
 class Block(nn.Module):
@@ -172,9 +181,7 @@ class Stage(nn.Module):
         self.norm = nn.LayerNorm(C, eps=1e-6)
         self.gradient_checkpointing = False
 
-    def forward(
-        self, x: Tensor, words: Tensor, is_word: Tensor, prior_feature: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, words: Tensor, is_word: Tensor, prior_feature: Tensor | None) -> tuple[Tensor, Tensor]:
         """Gives F_i (B×C×H×W), which the next stage reads too, and S_i of the last block (B×HW×T)."""
         x = self.downsample(x)  # B×C×H×W, eq. 1
         if prior_feature is not None:

@@ -33,11 +33,8 @@ class SizeOf:
 
     def __call__(self, number: int) -> tuple[int, int]:
         past = number // self.together * self.together / self.samples
-        total = 0.0
-        for share, side in self.phases:
-            total += share
-            if past < total:
-                break
+        ends = np.cumsum([share for share, _ in self.phases])
+        side = self.phases[min(int((past >= ends - 1e-9).sum()), len(self.phases) - 1)][1]
         if not self.aspects or side not in WIDER:
             return side, side
         turn = np.random.default_rng([self.seed, 1, number // self.together]).integers(4)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def segmentation_loss(logits: Tensor, target: Tensor, *, dice_weight: float) -> Tensor:
-    """Cross-entropy over pixels plus `dice_weight` times Dice (Milletari et al., V-Net, 2016) over photos with a target.
+    """Cross-entropy over pixels, plus `dice_weight` times Dice (V-Net, Milletari et al., 2016) where there is a target.
 
     logits: B×2×H×W. target: B×H×W, 1 where the expression means the pixel. Gives a scalar, float32.
     """

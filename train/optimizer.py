@@ -75,8 +75,5 @@ def learning_rate(config: TrainConfig, *, step: int, steps: int) -> float:
     if config.schedule == "constant":
         return config.lr
     past = min(1.0, (step - config.warmup) / max(1, steps - config.warmup))
-    if config.schedule == "cosine":
-        share = (1 + math.cos(math.pi * past)) / 2
-    else:
-        share = (1 - past) ** config.power
+    share = (1 + math.cos(math.pi * past)) / 2 if config.schedule == "cosine" else (1 - past) ** config.power
     return config.lr * (config.last_lr + (1 - config.last_lr) * share)

@@ -1,7 +1,7 @@
 """What lies in a data folder and what is wrong with it: python -m train.data check PATH
 
 Counts photos, objects and expressions by split, sets published numbers beside them, and names every missing photo and
-every broken mask. Ends with 0 when all is well, 1 when something is missing or broken, 2 when nothing is there to check.
+every broken mask. Ends with 0 when all is well, 1 when something is missing or broken, 2 when nothing can be checked.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_argument("path", type=Path, help="root of the data")
     check.add_argument("--all", action="store_true", help=f"name every problem, not only the first {SHOWN}")
     args = parser.parse_args(arguments)
-    sets = datasets_in(args.path) + [name for name in _begun(args.path) if name not in datasets_in(args.path)]
     try:
+        sets = list(dict.fromkeys((*datasets_in(args.path), *_begun(args.path))))
         if not sets:
             the_dataset_in(args.path)  # says what could be there
         problems = 0

@@ -23,7 +23,7 @@ Window = tuple[int, int, int, int]
 def window_around(
     photo: AnnotatedPhoto, box: list[float], *, size: tuple[int, int], least: float, rng: np.random.Generator
 ) -> Window:
-    """A crop (x0, y0, x1, y1) of at least `least` of the photo's area that holds `box` (x, y, w, h), near size's aspect."""
+    """A crop (x0, y0, x1, y1) that holds `box` (x, y, w, h): at least `least` of the photo, near the aspect of size."""
     H, W = photo.size
     share = rng.uniform(least, 1.0)
     aspect = size[1] / size[0] * float(np.exp(rng.normal(0, 0.12)))

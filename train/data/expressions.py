@@ -451,9 +451,9 @@ class Describer:
                 texts += [f"{noun} next to {the}", f"{noun} by {the}", f"the {noun} near {the}", f"{noun} beside {the}"]
             level = min(me.box[3], anchor.box[3]) - max(me.box[1], anchor.box[1]) > 0.3 * min(me.height, anchor.height)
             for side, sign in (("left", 1), ("right", -1)):
-                if level and sign * (anchor.x - me.x) > 0.5 * (me.width + anchor.width) * 0.8 and gap < 0.3:
-                    if all(sign * (anchor.x - t.x) < 0.02 for t in others):
-                        texts += [f"{noun} to the {side} of {the}", f"{noun} {side} of {the}"]
+                beside = level and sign * (anchor.x - me.x) > 0.4 * (me.width + anchor.width) and gap < 0.3
+                if beside and all(sign * (anchor.x - t.x) < 0.02 for t in others):
+                    texts += [f"{noun} to the {side} of {the}", f"{noun} {side} of {the}"]
             over = min(me.box[2], anchor.box[2]) - max(me.box[0], anchor.box[0]) > 0.4 * min(me.width, anchor.width)
             if over and me.box[3] < anchor.y and all(t.y > anchor.y for t in others):
                 texts += [f"{noun} above {the}"]

@@ -214,8 +214,8 @@ for _category in list(SHARED):
 PLURALS = set(
     "skis scissors pants jeans shorts shoes boots heels sandals sneakers sunglasses glasses stockings tights leggings "
     "socks gloves loafers pumps flats wedges earmuffs headphones binoculars vegetables stairs pliers bananas trousers "
-    "footwear shades eyeglasses spectacles plants mountains drapes cutters greenery hair skin water grass sky sand snow "
-    "vegetation dirt gravel rice food smoke fire broccoli fruit meat paper luggage furniture soil lawn sea".split()
+    "footwear shades eyeglasses spectacles plants mountains drapes cutters greenery hair skin water grass sky sand "
+    "snow vegetation dirt gravel rice food smoke fire broccoli fruit meat paper luggage furniture soil lawn sea".split()
 )
 HELD = set(
     "umbrella, handbag, backpack, suitcase, frisbee, sports ball, kite, baseball bat, baseball glove, skateboard, "
@@ -223,9 +223,8 @@ HELD = set(
     "apple, sandwich, hot dog, pizza, donut, cake, laptop, tie, knife, fork, spoon, toothbrush".split(", ")
 )
 RIDDEN = set(
-    "bicycle, motorcycle, horse, elephant, skateboard, surfboard, snowboard, skis, bench, couch, chair, bed, boat".split(
-        ", "
-    )
+    "bicycle, motorcycle, horse, elephant, skateboard, surfboard, snowboard, skis, bench, couch, chair, bed, "
+    "boat".split(", ")
 )
 # What stands on the ground, so that lower in the photo means nearer.
 STANDING = set(

@@ -11,7 +11,10 @@ import numpy as np
 
 @dataclass
 class Thing:
-    """One annotated object, part or region. mask: bool H×W of the scene, contiguous. phrases: words people wrote of it alone."""
+    """One annotated object, part or region.
+
+    mask: bool H×W of the scene, contiguous. phrases: words that people wrote of it alone.
+    """
 
     category: str
     mask: np.ndarray
