@@ -15,6 +15,8 @@ try:
 except ImportError:
     spaces = None
 
+from PIL import Image
+
 from slvit.errors import CheckpointError
 from slvit.page import build_page, launch_options
 from slvit.segmenter import ReferringSegmenter
@@ -35,6 +37,7 @@ def main() -> None:
     for name in arguments.checkpoint:
         try:
             segmenter = ReferringSegmenter.from_pretrained(name, device=arguments.device)
+            segmenter.segment(Image.new("RGB", (64, 48)), "warm up")  # the first call sets up kernels and memory
             segmenters[segmenter.name if segmenter.name not in segmenters else name] = segmenter
         except CheckpointError as error:
             problems.append(str(error))

@@ -122,15 +122,14 @@ def summary(feature: np.ndarray) -> np.ndarray:
 
 
 def shared_range(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """The range in which two summaries are shown, one for both so that they compare: 0 to their 99.5th percentile."""
-    high = float(np.percentile(np.concatenate([first.ravel(), second.ravel()]), 99.5))
-    return 0.0, high if high > 0 else 1.0
+    """The range in which two summaries are shown, one for both so that they compare: the 0.5th to the 99.5th percentile
+    of all their values together. It does not start at 0: layer norm lifts every position to about the same level."""
+    return _percentiles(np.concatenate([first.ravel(), second.ravel()]), 0.5, 99.5)
 
 
 def own_range(values: np.ndarray) -> tuple[float, float]:
     """The range in which one map is shown alone: its 1st to 99th percentile, never empty."""
-    low, high = (float(edge) for edge in np.percentile(values, (1, 99)))
-    return (low, high) if high > low else (low, low + 1.0)
+    return _percentiles(values, 1, 99)
 
 
 def scaled(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
@@ -152,7 +151,7 @@ def heat(
 
     opacity: 1 shows the map alone. side: longer side in pixels of the photo in the picture. Returns an RGB image.
     """
-    base = _sized(photo, side)
+    base = _sized(photo.convert("L"), side)  # grey: the photo's own colours would be read as values
     small = Image.fromarray(colours(scaled(values, limits)))
     # Bilinear: the map is a sampled field, and blocks would suggest borders that are not in it.
     spread = small.resize(base.size, Image.Resampling.BILINEAR)
@@ -183,7 +182,7 @@ def uncertainty_picture(
     Number 1 is the most uncertain. Returns an RGB image.
     """
     limits = own_range(inspection.uncertainty)
-    base = _sized(photo, side)
+    base = _sized(photo.convert("L"), side)
     spread = Image.fromarray(colours(scaled(inspection.uncertainty, limits)))
     picture = Image.blend(base, spread.resize(base.size, Image.Resampling.BILINEAR), 0.55)
     draw = ImageDraw.Draw(picture)
@@ -277,6 +276,11 @@ def compared(
         draw.rounded_rectangle((10, top + 3, 24, top + 17), 3, palette[number % len(palette)])
         draw.text((34, top), _clipped(name, font, framed.width - 44), INK, font)
     return framed
+
+
+def _percentiles(values: np.ndarray, first: float, last: float) -> tuple[float, float]:
+    low, high = (float(edge) for edge in np.percentile(values, (first, last)))
+    return (low, high) if high > low else (low, low + 1.0)
 
 
 def _sized(photo: Image.Image, side: int) -> Image.Image:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from PIL import Image
 
 from slvit.errors import ExpressionError, PhotoError
 from slvit.facts import facts
 from slvit.page.ask import Ask
-from slvit.page.photo_input import PhotoInput
+from slvit.page.photo_input import photo_input
 from slvit.photo import open_photo
 from slvit.pictures import compared, mask_picture, overlay, stage_pictures, uncertainty_picture
 
 MOST_EXPRESSIONS = 6
+SHOWN_SIDE = 2048  # longer side of an overlay: it is for looking at, the mask has the photo's own resolution
 
 
 def add_endpoints(ask: Ask) -> None:
@@ -29,14 +31,14 @@ def add_endpoints(ask: Ask) -> None:
             threshold: Probability from which a pixel counts as meant, 0 to 1. Lower gives a larger mask.
 
         Returns:
-            overlay: The photo with the mask laid over it.
+            overlay: The photo with the mask laid over it, at most 2048 pixels wide and high.
             mask: The mask alone, white where meant, in the photo's own resolution (PNG).
             facts: confidence (0 to 1), found (false says: no confident match), area in pixels, box as
                 [x, y, width, height], segmentation as COCO RLE, timings in seconds, words read and not read.
         """
         picture, (segmentation,) = _answers(ask, photo, [expression])
-        mask = segmentation.probability >= _checked(threshold)  # H×W
-        return overlay(picture, mask), mask_picture(mask), facts(segmentation, threshold)
+        mask = segmentation.probability >= threshold  # H×W
+        return overlay(*_for_looking(picture, mask)), mask_picture(mask), facts(segmentation, threshold)
 
     def inspect(
         photo: str, expression: str
@@ -67,7 +69,7 @@ def add_endpoints(ask: Ask) -> None:
             expressions: Up to six expressions in English, one a line.
 
         Returns:
-            overlay: The photo with all masks and a legend.
+            overlay: The photo with all masks and a legend, at most 2048 pixels wide.
             facts: For each expression, in order: the expression and what `segment` says of it.
         """
         lines = [line.strip() for line in expressions.splitlines() if line.strip()]
@@ -81,10 +83,11 @@ def add_endpoints(ask: Ask) -> None:
         answers = [
             {"expression": line, **facts(segmentation)} for line, segmentation in zip(lines, segmentations, strict=True)
         ]
-        return compared(picture, [segmentation.mask for segmentation in segmentations], lines), answers
+        small, *masks = _for_looking(picture, *(segmentation.mask for segmentation in segmentations))
+        return compared(small, masks, lines), answers
 
     with gr.Row(visible=False):
-        photo = PhotoInput(label="photo", type="filepath")
+        photo = photo_input(label="photo")
         expression = gr.Textbox(label="expression")
         expressions = gr.Textbox(label="expressions", lines=MOST_EXPRESSIONS)
         threshold = gr.Slider(0, 1, value=0.5, label="threshold")
@@ -110,7 +113,10 @@ def _answers(ask: Ask, photo: str, expressions: list[str], *, inspect: bool = Fa
         raise gr.Error(str(error), print_exception=False) from error
 
 
-def _checked(threshold: float) -> float:
-    if not 0 <= threshold <= 1:
-        raise gr.Error(f"The threshold is {threshold}: give a probability from 0 to 1.", print_exception=False)
-    return threshold
+def _for_looking(photo: Image.Image, *masks: np.ndarray) -> tuple:
+    """Photo and masks at SHOWN_SIDE, or as they are when they are no larger."""
+    if max(photo.size) <= SHOWN_SIDE:
+        return photo, *masks
+    small = photo.copy()
+    small.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    return small, *(np.array(mask_picture(mask).resize(small.size, Image.Resampling.BOX)) > 127 for mask in masks)

@@ -19,7 +19,7 @@ from slvit.errors import CheckpointError, ExpressionError, PhotoError
 from slvit.page import examples, result, stages, uncertainty, words
 from slvit.page.ask import ask_of, timed_open, with_opening
 from slvit.page.endpoints import add_endpoints
-from slvit.page.photo_input import PhotoInput
+from slvit.page.photo_input import photo_input
 from slvit.page.save import saved_file
 from slvit.page.texts import ENGLISH, TEXTS
 from slvit.photo import open_photo
@@ -125,9 +125,8 @@ def build_page(
             gr.HTML(_notice(problem, "problem"), js_on_load=None, apply_default_css=False)
         with gr.Row(elem_id="desk"):
             with gr.Column(elem_id="question", min_width=280):
-                photo = PhotoInput(
+                photo = photo_input(
                     label=text("photo"),
-                    type="filepath",
                     sources=["upload", "webcam", "clipboard"],
                     height=300,
                     elem_id="photo",

@@ -41,8 +41,8 @@ slvit.uncertainty = (element) => {
         }),
         slider(t("map_opacity"), "map-opacity", { value: state.opacity, change: (v) => { state.opacity = v; paint(); } })),
       make("div.beside", {},
-        make("div", {}, make("figure", {}, frame, slvit.bar(map)), make("p.scale", {}, t("uncertainty_scale")), looks),
-        detail),
+        make("div.map", {}, make("figure", {}, frame, slvit.bar(map)), make("p.scale", {}, t("uncertainty_scale"))),
+        detail, looks),
     );
     paint();
     choose();
