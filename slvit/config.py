@@ -127,6 +127,10 @@ class SLViTConfig(PretrainedConfig):
             raise ValueError(f"There is no preset {name!r}: choose one of {', '.join(PRESETS)}.")
         return cls(**{**PRESETS[name], **changes})
 
+    def _get_generation_parameters(self) -> dict[str, Any]:
+        """None: transformers takes `top_k` for its sampling of words, and would refuse to save the config."""
+        return {}
+
     def _check(self) -> None:
         for name in ("channels", "depths", "ffn_ratios", "decoder_features"):
             if len(getattr(self, name)) != 4:

@@ -73,7 +73,9 @@ class GatedCrossModalAttention(nn.Module):
         query = self.query(visual).flatten(2)  # B×C×HW, eq. 3
         key, value = self.key(words), self.value(words)  # B×T×C, eq. 4
         with torch.autocast(visual.device.type, enabled=False):  # S, its softmax and the norm's statistics in float32
-            query = F.instance_norm(query.float())  # B×C×HW
+            query = F.layer_norm(
+                query.float(), query.shape[2:]
+            )  # B×C×HW: instance norm, which one position may have too
             scores = query.transpose(1, 2) @ key.float().transpose(1, 2)  # B×HW×T, eq. 5: URCE reads these
             scores = scores.masked_fill(~is_word[:, None], 0.0)
             weights = (scores * self.scale).masked_fill(~is_word[:, None], -torch.inf).softmax(dim=-1)
