@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-from pathlib import Path
 
 try:
     import spaces  # before torch, on Hugging Face ZeroGPU
@@ -17,11 +16,10 @@ except ImportError:
 
 from PIL import Image
 
+from slvit.checkpoint import BUNDLED
 from slvit.errors import CheckpointError
 from slvit.page import build_page, launch_options
 from slvit.segmenter import ReferringSegmenter
-
-BUNDLED = Path(__file__).parent / "checkpoints" / "slvit-tiny"
 
 
 def main() -> None:

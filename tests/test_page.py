@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
 from collections.abc import Iterator
 
@@ -9,6 +11,8 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 from pycocotools import mask as coco_mask
 
@@ -24,7 +28,9 @@ def client(model, processor) -> Iterator[Client]:
     from slvit import ReferringSegmenter
 
     page = build_page({"small": ReferringSegmenter(model, processor)})
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+    _, url, _ = page.launch(
+        prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", mcp_server=True, **launch_options()
+    )
     yield Client(url, verbose=False)
     page.close()
 
@@ -107,6 +113,23 @@ def test_a_photo_of_fifty_megapixels_is_answered(client, tmp_path):
     Image.open(PHOTO).resize((8192, 6144)).save(file, quality=60)
     _, mask, facts = client.predict(handle_file(file), "the dog", api_name="/segment")
     assert (facts["width"], facts["height"]) == Image.open(mask).size == (8192, 6144)
+
+
+def test_an_assistant_finds_tools_and_gets_pictures(client):
+    async def talk() -> tuple[list[str], list[str]]:
+        photo = "data:image/jpeg;base64," + base64.b64encode(PHOTO.read_bytes()).decode()
+        async with (
+            streamable_http_client(f"{client.src.rstrip('/')}/gradio_api/mcp/") as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = (await session.list_tools()).tools
+            answer = await session.call_tool("segment", {"photo": photo, "expression": "the dog"})
+            return [tool.name for tool in tools], [content.type for content in answer.content]
+
+    tools, contents = asyncio.run(talk())
+    assert tools == ["segment", "inspect", "compare"]
+    assert contents.count("image") == 2
 
 
 def test_a_name_that_is_no_example_reaches_no_file():

@@ -102,7 +102,8 @@ def add_endpoints(ask: Ask) -> None:
             (inspect, [photo, expression], [*stages, pictures["uncertainty"], told]),
             (compare, [photo, expressions], [pictures["overlay"], told]),
         ):
-            gr.Button().click(function, inputs, outputs, api_name=function.__name__, concurrency_id="model")
+            # Not queued: Gradio hands an assistant pictures as pictures only then. The segmenter takes turns by itself.
+            gr.Button().click(function, inputs, outputs, api_name=function.__name__, queue=False)
 
 
 def _answers(ask: Ask, photo: str, expressions: list[str], *, inspect: bool = False) -> tuple[Image.Image, list]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -57,14 +58,16 @@ def test_run_lengths(save, truth):
     assert np.array_equal(coco_mask.decode(saved["segmentation"]).astype(bool), truth.mask)
 
 
-def test_maps(save, truth):
+def test_maps(save, truth, tmp_path):
     path, name = save("maps")
-    assert name == "the-largest-cow.npz"
-    maps = np.load(path)
-    assert "map_U" in str(maps["README"])
-    assert np.array_equal(maps["probability"], truth.probability)
-    assert [maps[f"F_{i}"].shape[1] // maps["F_4"].shape[1] for i in (1, 2, 3, 4)] == [8, 4, 2, 1]
-    assert len(maps["tokens"]) == maps["S_1"].shape[0] == 5
+    assert name == "the-largest-cow.zip"
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path)
+    assert np.array_equal(np.load(tmp_path / "probability.npy"), truth.probability)
+    maps = np.load(tmp_path / "insides.npz")
+    assert [maps[f"features_{i}"].shape[1] // maps["features_4"].shape[1] for i in (1, 2, 3, 4)] == [8, 4, 2, 1]
+    assert len(maps["tokens"]) == maps["word_scores_1"].shape[0] == 5
+    assert "eq. 8" in (tmp_path / "insides.txt").read_text("utf-8")
 
 
 def test_an_answer_of_another_visitor_cannot_be_saved(visit):

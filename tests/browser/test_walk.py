@@ -41,7 +41,11 @@ def pixels(page: Page, selector: str) -> list[int]:
 @pytest.mark.parametrize("width", [1440, 820, 390])
 def test_walk(visit, artefacts, width, theme):
     page = visit(width, theme)
-    shot = lambda name: page.screenshot(path=artefacts / f"{name}-{width}-{theme}.png", full_page=True)  # noqa: E731
+
+    def shot(name: str) -> None:
+        page.screenshot(path=artefacts / f"{name}-{width}-{theme}.png", full_page=True)
+        page.locator("#tabs").screenshot(path=artefacts / f"tab-{name}-{width}-{theme}.png")
+
     assert page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
     assert sideways(page) == 0
     shot("empty")
@@ -52,6 +56,8 @@ def test_walk(visit, artefacts, width, theme):
     expect(page.locator(".times")).to_contain_text("CPU")
     assert len(set(pixels(page, ".slvit-result canvas"))) > 20
     assert sideways(page) == 0
+    page.evaluate("scrollTo(0, 0)")
+    page.screenshot(path=artefacts / f"answer-{width}-{theme}.png")
     shot("stages")
     boards = page.locator("#stages canvas")
     assert boards.count() == 12  # before, after, change at four stages
