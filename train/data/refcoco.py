@@ -229,7 +229,7 @@ def segmentation_fault(segmentation: Any, size: tuple[int, int]) -> str | None:
         for polygon in segmentation:
             if not isinstance(polygon, list) or not all(isinstance(x, (int, float)) for x in polygon):
                 return "its polygon is no list of numbers"
-            if len(polygon) % 2:
+            if len(polygon) < 6 or len(polygon) % 2:
                 return f"its polygon has {len(polygon)} coordinates, not 3 points or more"
             if not all(math.isfinite(x) for x in polygon):
                 return "its polygon has a coordinate that is no number"
