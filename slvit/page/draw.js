@@ -186,6 +186,6 @@ window.slvit = (() => {
 
   return {
     t, shown, follow, answered, insides, insidesNow, heat, tinted, bytes, colours, number, gradient, make, bar, slider,
-    choice, waiting, header, canvas,
+    choice, waiting, translate, header, canvas, picture, pixels,
   };
 })();

@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 
 from slvit.errors import CheckpointError, ExpressionError, PhotoError
-from slvit.page import examples, result, stages, uncertainty, words
+from slvit.page import compare, examples, result, stages, uncertainty, words
 from slvit.page.ask import ask_of, timed_open, with_opening
 from slvit.page.endpoints import add_endpoints
 from slvit.page.photo_input import photo_input
@@ -27,7 +27,7 @@ from slvit.pictures import colour_table
 from slvit.segmenter import ReferringSegmenter
 
 HERE = Path(__file__).parent
-SCRIPTS = ("draw", "result", "stages", "uncertainty", "words", "examples")
+SCRIPTS = ("draw", "result", "stages", "uncertainty", "words", "compare", "examples")
 KEPT_ANSWERS = 8  # of one visit: about 0.5 MB each
 LARGEST_FILE = "120mb"
 
@@ -96,6 +96,19 @@ def build_page(
             memory.popitem(last=False)
         yield "", gr.skip(), insides, memory
 
+    def compare_lines(photo: str | None, lines: str) -> tuple[Any, str]:
+        asked = [line.strip() for line in (lines or "").splitlines() if line.strip()]
+        try:
+            if not asked:
+                raise ExpressionError("There is no expression: write up to six, one a line.")
+            if len(asked) > compare.MOST:
+                raise ExpressionError(f"There are {len(asked)} expressions: at most {compare.MOST} are compared.")
+            picture = open_photo(photo)
+            answers = [(line, name, ask(picture, line, checkpoint=name)) for line in asked for name in names or [None]]
+        except (PhotoError, ExpressionError, CheckpointError) as error:
+            return gr.skip(), _notice(str(error), "error")
+        return compare.payload(picture, answers), ""
+
     def save(memory: OrderedDict, event: gr.EventData) -> tuple[str, str | None]:
         kept = next((kept for kept in memory.values() if kept.result["answer"] == event.answer), None)
         if kept is None:
@@ -154,6 +167,22 @@ def build_page(
                     for name, tab in (("stages", stages), ("uncertainty", uncertainty), ("words", words)):
                         with gr.Tab(text(f"tab_{name}"), id=name, render_children=True):
                             tab.component()
+                    with gr.Tab(text("tab_compare"), id="compare", render_children=True):
+                        gr.HTML(
+                            '<p class="say" data-text="compare_say"></p>',
+                            js_on_load="slvit.translate(element)",
+                            apply_default_css=False,
+                        )
+                        lines = gr.Textbox(
+                            label=text("expressions"),
+                            placeholder="the chicken on the left\nthe grass",
+                            lines=3,
+                            max_lines=compare.MOST,
+                            elem_id="lines",
+                        )
+                        compare_button = gr.Button(text("compare"), elem_id="compare-button")
+                        compare_notice = gr.HTML("", js_on_load=None, apply_default_css=False, elem_id="compare-notice")
+                        compared = compare.component()
         file = gr.DownloadButton(visible="hidden", elem_id="file")
 
         hidden = {"api_visibility": "private", "show_progress": "hidden"}
@@ -166,6 +195,9 @@ def build_page(
         }
         button.click(**asked)
         expression.submit(**asked)
+        compare_button.click(
+            compare_lines, [photo, lines], [compared, compare_notice], concurrency_id="model", **hidden
+        )
         picked.select(take_example, None, [photo, expression], queue=False, **hidden).then(**asked)
         shown.submit(save, [memory], [notice, file], concurrency_id="model", **hidden).success(
             None, None, None, js="() => { setTimeout(() => document.querySelector('#file')?.click(), 0); }", **hidden

@@ -29,18 +29,22 @@ def payload(answer: str, photo: Image.Image, expression: str, segmentation: Segm
     """What result.js needs of one answer; `answer` is its name in this visit."""
     shown = photo.copy()
     shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.BICUBIC)
-    # 255 levels, rounded half up, so that a threshold t asks for level >= 255 t + 0.5
-    levels = Image.fromarray(np.floor(segmentation.probability * 255 + 0.5).astype(np.uint8))
     return {
         "answer": answer,
         "expression": expression,
         "model": model,
         "size": [photo.width, photo.height],
         "photo": data_url(shown, quality=86),
-        "probability": data_url(levels.resize(shown.size, Image.Resampling.BILINEAR)),
+        "probability": data_url(levels(segmentation, shown.size)),
         "confidence": segmentation.confidence,
         "found": segmentation.found,
         "timings": segmentation.timings,
         "unread": segmentation.words.unread,
         "unknown": segmentation.words.unknown,
     }
+
+
+def levels(segmentation: Segmentation, size: tuple[int, int]) -> Image.Image:
+    """The probability p as a grey picture of `size` (width, height): p >= t where the level is at least 255 t + 0.5."""
+    whole = Image.fromarray(np.floor(segmentation.probability * 255 + 0.5).astype(np.uint8))
+    return whole.resize(size, Image.Resampling.BILINEAR)

@@ -54,6 +54,11 @@ ENGLISH = {
     "tab_stages": "Stages",
     "tab_uncertainty": "Uncertainty",
     "tab_words": "Words",
+    "tab_compare": "Compare",
+    "compare_say": "Several expressions about the photo on the page, each in its own colour.",
+    "expressions": "Expressions, one a line, up to six",
+    "compare": "Compare",
+    "waiting_compare": "Write a few expressions, press Compare: their masks appear here.",
     "stages_say": "What each stage of the encoder sees, fine to coarse. Left: before URCE. Middle: after it rewrote the "
     "outlined patches, and only those. Right: how much it changed.",
     "stages_scale": "Mean absolute value over the channels. Before and after share one scale: the 0.5th to 99.5th "
@@ -129,6 +134,11 @@ CHINESE = {
     "tab_stages": "各阶段",
     "tab_uncertainty": "不确定性",
     "tab_words": "词语",
+    "tab_compare": "比较",
+    "compare_say": "对页面上的照片给出几个说法,各用一种颜色。",
+    "expressions": "说法,每行一个,最多六个",
+    "compare": "比较",
+    "waiting_compare": "写几个说法,按“比较”:掩膜显示在这里。",
     "stages_say": "编码器各阶段所见,由细到粗。左:URCE 之前;中:URCE 重写了框出的图块(仅这些)之后;右:改变了多少。",
     "stages_scale": "各通道绝对值的平均。前后共用一个标度:两者合并的 0.5 至 99.5 百分位。改变量从 0 开始,用自己的标度。",
     "map_opacity": "照片 – 图",
@@ -199,6 +209,11 @@ SPANISH = {
     "tab_stages": "Etapas",
     "tab_uncertainty": "Incertidumbre",
     "tab_words": "Palabras",
+    "tab_compare": "Comparar",
+    "compare_say": "Varias expresiones sobre la foto de la página, cada una con su color.",
+    "expressions": "Expresiones, una por línea, hasta seis",
+    "compare": "Comparar",
+    "waiting_compare": "Escriba unas expresiones y pulse Comparar: aquí aparecerán sus máscaras.",
     "stages_say": "Lo que ve cada etapa del codificador, de fino a grueso. Izquierda: antes de URCE. Centro: después de "
     "reescribir los recuadros marcados, y solo esos. Derecha: cuánto cambió.",
     "stages_scale": "Media del valor absoluto de los canales. Antes y después comparten escala: del percentil 0,5 al "
@@ -274,6 +289,11 @@ GERMAN = {
     "tab_stages": "Stufen",
     "tab_uncertainty": "Unsicherheit",
     "tab_words": "Worte",
+    "tab_compare": "Vergleich",
+    "compare_say": "Mehrere Ausdrücke zum Foto auf der Seite, jeder in seiner Farbe.",
+    "expressions": "Ausdrücke, einer je Zeile, bis zu sechs",
+    "compare": "Vergleichen",
+    "waiting_compare": "Einige Ausdrücke schreiben, Vergleichen drücken: hier erscheinen ihre Masken.",
     "stages_say": "Was jede Stufe des Encoders sieht, von fein zu grob. Links: vor URCE. Mitte: nachdem es die umrandeten "
     "Felder neu geschrieben hat, und nur diese. Rechts: wie viel sich änderte.",
     "stages_scale": "Mittlerer Betrag über die Kanäle. Vorher und nachher teilen eine Skala: das 0,5. bis 99,5. "

@@ -81,6 +81,30 @@ def test_walk(visit, artefacts, width, theme):
     shot("words")
 
 
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+def test_compare(visit, counting, artefacts, width, theme):
+    page = visit(width, theme)
+    answer(page, PHOTO, "all the chickens")
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#compare-button").click()
+    expect(page.locator("#compare-notice .error")).to_contain_text("up to six")
+    page.fill("#lines textarea", "the chicken on the left\n\n  the rightmost chicken\nthe grass")
+    page.locator("#compare-button").click()
+    expect(page.locator(".each figure")).to_have_count(3)
+    expect(page.locator("#compare-notice .error")).to_have_count(0)
+    expect(page.locator(".legend")).to_contain_text("the rightmost chicken")
+    calls, board = counting.calls, ".slvit-compare .wide canvas"
+    before = pixels(page, board)
+    page.locator('input[name="compare-threshold"]').fill("0.95")
+    assert pixels(page, board) != before and counting.calls == calls
+    assert sideways(page) == 0
+    page.screenshot(path=artefacts / f"compare-{width}-{theme}.png", full_page=True)
+    page.fill("#lines textarea", "cow\n" * 7)
+    page.locator("#compare-button").click()
+    expect(page.locator("#compare-notice .error")).to_contain_text("at most 6")
+    expect(page.locator(".each figure")).to_have_count(3)
+
+
 def test_the_mask_comes_before_its_explanations(visit):
     page = visit()
     page.evaluate(
