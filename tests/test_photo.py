@@ -52,6 +52,7 @@ def test_orientation_is_applied_exactly_once(photo: Image.Image, format: str, or
     assert np.array_equal(np.asarray(open_photo(saved(once, "PNG"))), expected)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
 def test_orientation_is_applied_beside_damaged_metadata(photo: Image.Image) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Make], exif[ExifTags.Base.Orientation] = "The maker's long name", 6
@@ -195,6 +196,7 @@ def test_heic_without_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
         open_photo(b"\x00\x00\x00\x18ftypheic" + bytes(40))
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_too_many_pixels_are_refused_before_decoding() -> None:
     with pytest.raises(PhotoError, match="12000 × 9000 pixels: at most 64 megapixels"):
         open_photo(png_header(12_000, 9_000))  # decoding could only say that it is damaged
@@ -225,6 +227,7 @@ def test_files_beyond_the_limit_are_not_read(monkeypatch: pytest.MonkeyPatch, tm
         open_photo(path)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's own, of metadata that the test has damaged
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
 def test_mutated_files_give_a_photo_or_a_sentence(format: str, photo: Image.Image) -> None:
     chance = random.Random(format)
