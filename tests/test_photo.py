@@ -52,7 +52,7 @@ def test_orientation_is_applied_exactly_once(photo: Image.Image, format: str, or
     assert np.array_equal(np.asarray(open_photo(saved(once, "PNG"))), expected)
 
 
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_orientation_is_applied_beside_damaged_metadata(photo: Image.Image) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Make], exif[ExifTags.Base.Orientation] = "The maker's long name", 6
