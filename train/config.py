@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from slvit.config import FIELDS as MODEL_FIELDS
+from train.data.layout import DATASETS
 from train.data.made import Recipe
 
 SCHEDULES = ("cosine", "polynomial", "constant")
 PRECISIONS = ("no", "bf16", "fp16")
-DATASETS = ("made", "refcoco", "refcoco+", "refcocog", "grefcoco", "folder")
 
 
 @dataclass
@@ -34,14 +34,16 @@ class TrainConfig:
 
     # what it is trained on
     data: str = ""
-    dataset: str = "made"
-    split_by: str = "unc"
+    dataset: str = "coco"  # "coco" makes expressions from annotated photos, the others bring sentences
+    split_by: str = ""  # unc, umd or google, where a data set is split in several ways
     recipe: dict[str, Any] = field(default_factory=dict)  # fields of train.data.made.Recipe
     samples: int = 100_000  # in all; a run of epochs has samples = epochs × objects
     epochs: int | None = None  # instead of samples, where the data set has a length
     batch_size: int = 16  # per process and step
     accumulate: int = 1  # steps whose gradients are added up
     phases: list[list[float]] = field(default_factory=lambda: [[1.0, 160]])  # [share of the samples, side in pixels]
+    mirrored: bool = True  # photos mirrored at random, left and right in the words changed with them
+    light: bool = True  # brightness, contrast and saturation changed at random
     aspects: bool = True  # batches wider or taller than square, at like area
     max_words: int = 40  # word pieces of an expression that training reads
     masked_words: float = 0.0  # share of samples in which one word is masked

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from slvit.processor import SLViTProcessor
 from train.config import TrainConfig
 from train.data.made import MadeSamples, Recipe
+from train.data.sentences import SentenceSamples
 
 # Width over height of a batch beside square ones, as steps of 32 pixels allow.
 WIDER = {160: (128, 192), 192: (160, 224), 224: (192, 256), 256: (224, 288), 320: (256, 384), 384: (320, 448)}
@@ -106,12 +107,26 @@ def training_samples(config: TrainConfig, *, size_of: Callable[[int], tuple[int,
     root = Path(config.data)
     if not config.data or not root.is_dir():
         raise FileNotFoundError(f"There is no data folder {config.data!r}: give one with --data FOLDER.")
-    if config.dataset == "made":
+    if config.dataset == "coco":
         recipe = Recipe(**{key: tuple(v) if isinstance(v, list) else v for key, v in config.recipe.items()})
         return MadeSamples(root, recipe=recipe, seed=config.seed, samples=config.samples, size_of=size_of)
-    from train.data.sentences import SentenceSamples  # the official layouts
+    return SentenceSamples(
+        root,
+        dataset=config.dataset,
+        partition=config.split_by,
+        seed=config.seed,
+        size_of=size_of,
+        light=config.light,
+        mirrored=config.mirrored,
+    )
 
-    return SentenceSamples(root, config=config, size_of=size_of)
+
+def samples_of_epochs(config: TrainConfig) -> int:
+    """How many samples the config's epochs have. Raises ValueError for a data set whose samples are made without end."""
+    if config.dataset == "coco":
+        raise ValueError("epochs: made expressions have no end to an epoch, so give --samples instead.")
+    samples = training_samples(config, size_of=lambda number: (32, 32))
+    return config.epochs * len(samples)
 
 
 def loader(
@@ -138,7 +153,7 @@ def loader(
         collate_fn=Collate(processor, config.max_words, config.masked_words, config.seed),
         num_workers=config.workers,
         prefetch_factor=6 if config.workers else None,
-        persistent_workers=False,
+        generator=torch.Generator(),  # else the loader would draw from the random state that a resumed run restores
         worker_init_fn=one_thread if config.workers else None,
     )
 

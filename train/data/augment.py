@@ -47,7 +47,7 @@ def cut(
     x0, y0, x1, y1 = window
     whole = (x1 - x0) * (y1 - y0) > 0.97 * pixels.shape[0] * pixels.shape[1]
     planes = coco.masks(photo).transpose(2, 1, 0)  # N×W×H: as they lie in memory
-    picture = _resized(pixels[y0:y1, x0:x1], size)
+    picture = resized(pixels[y0:y1, x0:x1], size)
     things, numbers = [], []
     at_number: dict[int, int] = {}
     for number, annotation in enumerate(photo.annotations):
@@ -55,7 +55,7 @@ def cut(
         left = cv2.countNonZero(part)
         if not left:
             continue
-        mask = np.ascontiguousarray((_resized(part * np.uint8(255), (size[1], size[0])) > 127).T)
+        mask = np.ascontiguousarray((resized(part * np.uint8(255), (size[1], size[0])) > 127).T)
         thing = coco.thing(photo, annotation, mask, phrases=whole)
         whole_area = max(1, annotation["area"])
         if not thing.area or (left < SLIVER * whole_area and thing.area < 0.004 and not thing.region):
@@ -88,7 +88,7 @@ def mirror(scene: Scene) -> Scene:
     return replace(scene, photo=np.ascontiguousarray(scene.photo[:, ::-1]), things=things, groups=groups)
 
 
-def _resized(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resized(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     smaller = array.shape[0] * array.shape[1] > size[0] * size[1]
     return cv2.resize(array, (size[1], size[0]), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
 
@@ -142,7 +142,7 @@ def paste(
         long = share * (H * W) ** 0.5 * (1.25 if pixels.shape[0] > 1.6 * pixels.shape[1] else 1.0)
         scale = min(long / max(pixels.shape[:2]), 0.9 * H / pixels.shape[0], 0.9 * W / pixels.shape[1])
         h, w = max(6, round(pixels.shape[0] * scale)), max(6, round(pixels.shape[1] * scale))
-        small, shape = _resized(pixels, (h, w)), _resized(mask, (h, w))
+        small, shape = resized(pixels, (h, w)), resized(mask, (h, w))
         for _ in range(6):
             top, left = int(rng.integers(0, H - h + 1)), int(rng.integers(0, W - w + 1))
             full = np.zeros((H, W), dtype=bool)

@@ -1,0 +1,271 @@
+"""Runs that are killed, resumed, refused, and what they leave behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from models import small_model
+from training import annotated_photos, config_file, finish, start, text_encoder
+
+from slvit import ReferringSegmenter
+from train.average import Average
+from train.config import TrainConfig
+from train.loader import Positions, SizeOf
+from train.losses import segmentation_loss
+from train.mscan import load_mscan
+from train.optimizer import learning_rate
+from train.state import load_state, save_state
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data and text encoder that the runs of this file share."""
+    folder = tmp_path_factory.mktemp("training")
+    annotated_photos(folder / "data")
+    text_encoder(folder / "bert")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole_run(folder: Path) -> Path:
+    """A run of 12 steps that nothing interrupts."""
+    finish(start("--config", config_file(folder, out=str(folder / "whole"))))
+    return folder / "whole"
+
+
+def same(a: object, b: object, where: str = "") -> None:
+    """Equality to the bit, down to the last tensor."""
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            same(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, list):
+        for number, (x, y) in enumerate(zip(a, b, strict=True)):
+            same(x, y, f"{where}[{number}]")
+    else:
+        assert a == b, where
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_and_resumed_equals_uninterrupted_to_the_bit(
+    folder: Path, whole_run: Path, blow: signal.Signals
+) -> None:
+    out = folder / f"killed-{blow.name}"
+    config = config_file(folder, out=str(out))
+    process = start("--config", config)
+    for line in process.stdout:
+        if line.startswith("step 5/"):  # a state was saved at step 4, step 5 is lost with SIGKILL
+            process.send_signal(blow)
+            break
+    process.communicate(timeout=60)
+    stopped_at = load_state(out / "last.pt")["step"]
+    assert 4 <= stopped_at < 12
+    output = finish(start("--config", config))
+    assert f"continued from step {stopped_at}" in output
+    ours, theirs = load_state(out / "last.pt"), load_state(whole_run / "last.pt")
+    for key in ("step", "model", "average", "optimizer", "random", "bad_losses"):
+        same(ours[key], theirs[key], key)
+    exported = [(run / "checkpoint" / "model-trained.safetensors").read_bytes() for run in (out, whole_run)]
+    assert exported[0] == exported[1]
+
+
+def test_the_number_of_workers_changes_nothing(folder: Path, whole_run: Path) -> None:
+    out = folder / "workers"
+    finish(start("--config", config_file(folder, out=str(out), workers=2)))
+    same(load_state(out / "last.pt")["model"], load_state(whole_run / "last.pt")["model"])
+
+
+def test_the_exported_folder_answers(whole_run: Path, folder: Path) -> None:
+    segmenter = ReferringSegmenter.from_pretrained(whole_run / "checkpoint", device="cpu")
+    answer = segmenter.segment(folder / "data" / "photos" / "0.png", "the left square", inspect=True)
+    assert answer.mask.shape == (96, 128)
+    assert answer.inspection.uncertainty.shape == (3, 3)  # 96×128 at about 96² pixels
+    index = json.loads((whole_run / "checkpoint" / "model.safetensors.index.json").read_text())["weight_map"]
+    frozen = {key for key, file in index.items() if "frozen" in file}
+    assert frozen and all(key.startswith("text_encoder.") for key in frozen)
+
+
+def test_the_log_has_a_line_for_each_logged_step(whole_run: Path) -> None:
+    lines = [json.loads(line) for line in (whole_run / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 13))
+    assert all(np.isfinite(line["loss"]) and line["gradient_norm"] > 0 and line["seconds_left"] >= 0 for line in lines)
+
+
+def test_a_run_set_up_otherwise_is_not_continued(folder: Path, whole_run: Path) -> None:
+    process = start("--config", config_file(folder, out=str(whole_run), lr=5e-4))
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "lr = 0.001, not 0.0005" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--sample", "10"], "no key 'sample': the nearest is 'samples'"),
+        (["--samples", "many"], "samples must be of type int, not 'many'"),
+        (["--schedule", "linear"], "schedule is one of cosine, polynomial, constant"),
+        (["--model", '{"chanels": [1]}'], "no key 'chanels' in 'model': the nearest is 'channels'"),
+        (["--data", "nowhere"], "no data folder 'nowhere'"),
+        (["--config", "nowhere.json"], "no config file nowhere.json"),
+        (["--lr"], "--lr lacks its value"),
+    ],
+)
+def test_what_the_user_can_put_right_is_said_in_a_line(
+    folder: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture
+) -> None:
+    from train.__main__ import main
+
+    config = config_file(folder, out=str(folder / "refused"))
+    assert main(["--config", str(config), *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_losses_that_are_not_finite_are_skipped_then_stop_the_run(folder: Path) -> None:
+    out = folder / "bad"
+    process = start("--config", config_file(folder, out=str(out), lr=1e30, warmup=0, clip=0.0, bad_losses=3))
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert output.count("skipped") == 4
+    assert "lower --lr" in output
+
+
+def test_a_state_is_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "last.pt"
+    save_state(path, {"step": 1})
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_state(path, {"step": 2})
+    assert load_state(path) == {"step": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_a_state_that_holds_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"step": Path("x")}, tmp_path / "last.pt")
+    with pytest.raises(ValueError, match="cannot be read"):
+        load_state(tmp_path / "last.pt")
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+def test_loss_by_hand() -> None:
+    logits = torch.zeros(2, 2, 1, 2)
+    logits[0, 1, 0, 0] = 20.0  # sure of the first pixel
+    logits[0, 0, 0, 1] = 20.0
+    target = torch.tensor([[[1, 0]], [[0, 0]]])
+    half = torch.log(torch.tensor(2.0)) / 2  # the second photo's pixels are undecided: ln 2 over half of all pixels
+    torch.testing.assert_close(segmentation_loss(logits, target, dice_weight=0.0), half)
+    torch.testing.assert_close(segmentation_loss(logits, target, dice_weight=5.0), half, atol=1e-4, rtol=0)
+    wrong = torch.tensor([[[0, 1]], [[0, 0]]])  # Dice of the first: 1 − (0 + 1) / (1 + 1 + 1)
+    difference = segmentation_loss(logits, wrong, dice_weight=3.0) - segmentation_loss(logits, wrong, dice_weight=0.0)
+    torch.testing.assert_close(difference, torch.tensor(2.0), atol=1e-4, rtol=0)
+
+
+def test_schedule() -> None:
+    config = TrainConfig(lr=1.0, warmup=10, last_lr=0.01, schedule="cosine")
+    rates = [learning_rate(config, step=step, steps=110) for step in range(110)]
+    assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
+    assert rates[60] == pytest.approx((1 + 0.01) / 2, abs=1e-6)
+    assert rates[10:] == sorted(rates[10:], reverse=True) and rates[-1] < 0.012
+    paper = TrainConfig(lr=3e-5, warmup=0, last_lr=0.0, schedule="polynomial")
+    assert learning_rate(paper, step=50, steps=100) == pytest.approx(3e-5 * 0.5**0.9)
+
+
+def test_average_follows_weights_and_statistics_and_leaves_frozen_parts_out() -> None:
+    model = small_model()
+    model.text_encoder.requires_grad_(False)
+    average = Average(model, 0.9)
+    key, statistic = "decoder.classifier.weight", "stages.0.blocks.0.norm1.running_mean"
+    before = model.state_dict()[key].clone()
+    with torch.no_grad():
+        model.decoder.classifier.weight.add_(1.0)
+        model.stages[0].blocks[0].norm1.running_mean.add_(1.0)
+    average.update(model, step=1000)
+    torch.testing.assert_close(average.state[key], before + 0.1)
+    assert not any(name.startswith("text_encoder.encoder") for name in average.state)
+    with average.in_place_of(model):
+        torch.testing.assert_close(model.state_dict()[key], before + 0.1)
+        assert torch.equal(model.state_dict()[statistic], average.state[statistic])
+    torch.testing.assert_close(model.state_dict()[key], before + 1)
+
+
+def test_every_sample_goes_to_exactly_one_process() -> None:
+    taken = [list(Positions(start=16, samples=100, batch_size=4, process=process, processes=2)) for process in range(2)]
+    numbers = sorted(number for batches in taken for batch in batches for number in batch)
+    assert numbers == list(range(16, 96))
+    assert taken[0][0] == [16, 17, 18, 19] and taken[1][0] == [20, 21, 22, 23]
+
+
+def test_sizes_follow_the_phases_and_are_one_for_all_of_a_step() -> None:
+    size_of = SizeOf(((0.5, 160), (0.5, 224)), samples=1600, together=16, aspects=True, seed=0)
+    sizes = [size_of(number) for number in range(1600)]
+    for first in range(0, 1600, 16):
+        assert len(set(sizes[first : first + 16])) == 1
+    assert {128 * 192, 160 * 160} == {h * w for h, w in sizes[:800]}
+    assert {(224, 224), (192, 256), (256, 192)} == set(sizes[800:])
+
+
+def mscan_weights(channels: list[int], depths: list[int]) -> dict[str, torch.Tensor]:
+    """A checkpoint with SegNeXt's key names and random values."""
+    weights: dict[str, torch.Tensor] = {}
+
+    def conv(name: str, *shape: int) -> None:
+        weights[f"{name}.weight"], weights[f"{name}.bias"] = torch.randn(shape), torch.randn(shape[0])
+
+    def norm(name: str, width: int) -> None:
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            weights[f"{name}.{part}"] = torch.rand(width)
+
+    for stage, (C, depth) in enumerate(zip(channels, depths, strict=True), 1):
+        if stage == 1:
+            conv("patch_embed1.proj.0", C // 2, 3, 3, 3), norm("patch_embed1.proj.1", C // 2)
+            conv("patch_embed1.proj.3", C, C // 2, 3, 3), norm("patch_embed1.proj.4", C)
+        else:
+            conv(f"patch_embed{stage}.proj", C, channels[stage - 2], 3, 3), norm(f"patch_embed{stage}.norm", C)
+        for at in range(depth):
+            block = f"block{stage}.{at}"
+            norm(f"{block}.norm1", C), norm(f"{block}.norm2", C)
+            conv(f"{block}.attn.proj_1", C, C, 1, 1), conv(f"{block}.attn.proj_2", C, C, 1, 1)
+            gate = f"{block}.attn.spatial_gating_unit"
+            conv(f"{gate}.conv0", C, 1, 5, 5), conv(f"{gate}.conv3", C, C, 1, 1)
+            for number, k in enumerate((7, 11, 21)):
+                conv(f"{gate}.conv{number}_1", C, 1, 1, k), conv(f"{gate}.conv{number}_2", C, 1, k, 1)
+            weights[f"{block}.layer_scale_1"], weights[f"{block}.layer_scale_2"] = torch.rand(C), torch.rand(C)
+            hidden = C * (8, 8, 4, 4)[stage - 1]
+            conv(f"{block}.mlp.fc1", hidden, C, 1, 1), conv(f"{block}.mlp.fc2", C, hidden, 1, 1)
+            conv(f"{block}.mlp.dwconv.dwconv", hidden, 1, 3, 3)
+        weights[f"norm{stage}.weight"], weights[f"norm{stage}.bias"] = torch.rand(C), torch.rand(C)
+    return weights | {"head.weight": torch.rand(3, 3)}
+
+
+def test_mscan_weights_fill_the_encoder_but_for_the_cross_modal_part(tmp_path: Path) -> None:
+    model = small_model()
+    weights = mscan_weights(model.config.channels, model.config.depths)
+    torch.save({"state_dict": weights}, tmp_path / "mscan.pth")
+    report = load_mscan(model, tmp_path / "mscan.pth")
+    state = model.state_dict()
+    strip = weights["block2.1.attn.spatial_gating_unit.conv2_1.weight"]
+    assert torch.equal(state["stages.1.blocks.1.lmfa.strips.2.1.weight"], strip)  # 1×21
+    assert torch.equal(state["stages.3.downsample.1.running_var"], weights["patch_embed4.norm.running_var"])
+    assert torch.equal(state["stages.0.blocks.0.layer_scale2"].flatten(), weights["block1.0.layer_scale_2"])
+    assert f"{len(weights) - 1} tensors" in report and "head.weight" in report
+    wanting = {key for key in state if key.startswith("stages.")} - {
+        key for key in state if key.startswith("stages.") and ".lmfa.cross." not in key
+    }
+    assert f"{len(wanting)} of them cross-modal attention" in report
+    weights["block1.0.attn.proj_1.weight"] = torch.zeros(1, 1, 1, 1)
+    torch.save(weights, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match="block1.0.attn.proj_1.weight is"):
+        load_mscan(model, tmp_path / "other.pth")
