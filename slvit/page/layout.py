@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 
 from slvit.errors import CheckpointError, ExpressionError, PhotoError
-from slvit.page import compare, examples, result, stages, uncertainty, words
+from slvit.page import compare, examples, overview, result, stages, uncertainty, words
 from slvit.page.ask import ask_of, timed_open, with_opening
 from slvit.page.endpoints import add_endpoints
 from slvit.page.photo_input import photo_input
@@ -27,7 +27,7 @@ from slvit.pictures import colour_table
 from slvit.segmenter import ReferringSegmenter
 
 HERE = Path(__file__).parent
-SCRIPTS = ("draw", "result", "stages", "uncertainty", "words", "compare", "examples")
+SCRIPTS = ("draw", "result", "stages", "uncertainty", "words", "compare", "overview", "examples")
 KEPT_ANSWERS = 8  # of one visit: about 0.5 MB each
 LARGEST_FILE = "120mb"
 
@@ -90,6 +90,7 @@ def build_page(
             "stages": stages.payload(segmentation.inspection),
             "uncertainty": uncertainty.payload(segmentation.inspection),
             "words": words.payload(segmentation.inspection),
+            "correlations": overview.payload(segmentation.inspection),
         }
         memory[key] = Kept(photo, key[2], checkpoint, shown, insides)
         if len(memory) > KEPT_ANSWERS:
@@ -163,6 +164,7 @@ def build_page(
                 insides = gr.HTML(
                     html_template="", js_on_load="slvit.insides(props, watch)", elem_id="insides", visible="hidden"
                 )
+                overview.component()
                 with gr.Tabs(elem_id="tabs"):
                     for name, tab in (("stages", stages), ("uncertainty", uncertainty), ("words", words)):
                         with gr.Tab(text(f"tab_{name}"), id=name, render_children=True):
@@ -244,6 +246,8 @@ def _theme() -> gr.themes.Base:
         input_background_fill_dark="#14161b",
         input_border_color="#cfc8b8",
         input_border_color_dark="#3a3f4b",
+        body_text_color_subdued="#62636d",
+        body_text_color_subdued_dark="#a9aab3",
         button_primary_background_fill="#b81f54",
         button_primary_background_fill_dark="#ff7ba1",
         button_primary_background_fill_hover="#9d1745",

@@ -59,10 +59,12 @@ def test_walk(visit, artefacts, width, theme):
     page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=artefacts / f"answer-{width}-{theme}.png")
     shot("stages")
+    for step in ("read", "features", "correlations", "uncertainty", "patches", "enhanced", "mask"):
+        assert len(set(pixels(page, f'[data-step="{step}"] canvas'))) > 5, step
     boards = page.locator("#stages canvas")
     assert boards.count() == 12  # before, after, change at four stages
 
-    page.get_by_role("tab", name="Uncertainty").click()
+    page.locator('[data-step="patches"] button').click()  # opens the tab "Uncertainty"
     patches = page.locator(".patch")
     expect(patches.first).to_be_visible()
     page.locator('.patch[data-rank="3"]').click()
@@ -98,6 +100,7 @@ def test_compare(visit, counting, artefacts, width, theme):
     page.locator('input[name="compare-threshold"]').fill("0.95")
     assert pixels(page, board) != before and counting.calls == calls
     assert sideways(page) == 0
+    page.locator('input[name="compare-threshold"]').fill("0.5")
     page.screenshot(path=artefacts / f"compare-{width}-{theme}.png", full_page=True)
     page.fill("#lines textarea", "cow\n" * 7)
     page.locator("#compare-button").click()
@@ -119,7 +122,7 @@ def test_the_mask_comes_before_its_explanations(visit):
 
 def test_an_example_is_answered_in_a_click_and_nothing_moves(visit):
     page = visit()
-    places = ["#segment", "#answer .stage", "#examples", ".slvit-result .facts", "#tabs"]
+    places = ["#segment", "#answer .stage", "#examples", ".slvit-result .facts", "#overview", "#tabs"]
     before = [page.locator(place).bounding_box() for place in places]
     page.locator('[data-photo="kitten.jpg"]').click()
     expect(page.locator(".verdict q")).to_have_text("the kitten")
