@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
         print(USAGE)
         return 0
     try:
-        given = _pairs(arguments)
+        given = pairs(arguments)
         file = given.pop("config", None)
         train(TrainConfig.load(Path(file) if file else None, given))
     except (ValueError, FileNotFoundError) as error:
@@ -30,7 +30,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _pairs(arguments: list[str]) -> dict[str, str]:
+def pairs(arguments: list[str]) -> dict[str, str]:
+    """--key value and --key=value as a dict; ValueError for anything else."""
     pairs = {}
     left = list(arguments)
     while left:

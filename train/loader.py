@@ -122,7 +122,7 @@ def training_samples(config: TrainConfig, *, size_of: Callable[[int], tuple[int,
 
 
 def samples_of_epochs(config: TrainConfig) -> int:
-    """How many samples the config's epochs have. Raises ValueError for a data set whose samples are made without end."""
+    """How many samples the config's epochs have. Raises ValueError where samples are made without end."""
     if config.dataset == "coco":
         raise ValueError("epochs: made expressions have no end to an epoch, so give --samples instead.")
     samples = training_samples(config, size_of=lambda number: (32, 32))
@@ -153,7 +153,7 @@ def loader(
         collate_fn=Collate(processor, config.max_words, config.masked_words, config.seed),
         num_workers=config.workers,
         prefetch_factor=6 if config.workers else None,
-        generator=torch.Generator(),  # else the loader would draw from the random state that a resumed run restores
+        generator=torch.Generator(),  # the global one's state belongs to the run and is restored with it
         worker_init_fn=one_thread if config.workers else None,
     )
 
