@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from slvit import ReferringSegmenter
 from slvit.page import build_page, launch_options
+from slvit.page.examples import photo_path
 
 expect.set_options(timeout=30_000)  # the machine may be busy with other work
 ROOT = Path(__file__).parents[2]
@@ -42,7 +43,9 @@ class Counting:
 
 @pytest.fixture(scope="session")
 def counting() -> Counting:
-    return Counting(ReferringSegmenter.from_pretrained(ROOT / "checkpoints" / "slvit-tiny", device="cpu"))
+    segmenter = ReferringSegmenter.from_pretrained(ROOT / "checkpoints" / "slvit-tiny", device="cpu")
+    segmenter.segment(photo_path("horses.jpg"), "warm up")  # as app.py does, so that screenshots show usual times
+    return Counting(segmenter)
 
 
 def served(segmenters: dict, problem: str = "") -> Iterator[str]:

@@ -20,7 +20,9 @@ def bad_photos(tmp_path):
     Image.new("RGB", (1, 1)).save(dot)
     cut = tmp_path / "cut.jpg"
     cut.write_bytes(photo_path("cow.jpg").read_bytes()[:20000])
-    return {"holiday.jpg": text, "dot.png": dot, "cut.jpg": cut}
+    huge = tmp_path / "huge.png"
+    Image.new("1", (12000, 9000)).save(huge)
+    return {"holiday.jpg": text, "dot.png": dot, "cut.jpg": cut, "huge.png": huge}
 
 
 def test_no_photo_and_no_words(visit):
@@ -36,7 +38,13 @@ def test_no_photo_and_no_words(visit):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("holiday.jpg", "is not a photo"), ("dot.png", "1 × 1"), ("cut.jpg", "damaged")]
+    ("name", "said"),
+    [
+        ("holiday.jpg", "is not a photo"),
+        ("dot.png", "1 × 1"),
+        ("cut.jpg", "damaged"),
+        ("huge.png", "12000 × 9000"),
+    ],
 )
 def test_bad_photos_keep_the_last_answer(visit, bad_photos, name, said):
     page = visit()
