@@ -136,7 +136,7 @@ class Describer:
             return made
         if not self.sure(index) or len(same) > 14:
             return made
-        prominent = [j for j in same if j == index or self.scene.things[j].area > 0.12 * thing.area]
+        prominent = [j for j in same if j == index or self.scene.things[j].area > 0.06 * thing.area]
         if len(prominent) > 9:
             return made
         if len(prominent) == 1:  # the others are specks beside it
