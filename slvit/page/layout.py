@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 
 from slvit.errors import CheckpointError, ExpressionError, PhotoError
-from slvit.page import compare, examples, overview, result, stages, uncertainty, words
+from slvit.page import compare, examples, overview, result, stages, uncertainty, visit, words
 from slvit.page.ask import ask_of, timed_open, with_opening
 from slvit.page.endpoints import add_endpoints
 from slvit.page.photo_input import photo_input
@@ -27,7 +27,7 @@ from slvit.pictures import colour_table
 from slvit.segmenter import ReferringSegmenter
 
 HERE = Path(__file__).parent
-SCRIPTS = ("draw", "result", "stages", "uncertainty", "words", "compare", "overview", "examples")
+SCRIPTS = ("draw", "result", "stages", "uncertainty", "words", "compare", "overview", "examples", "visit")
 KEPT_ANSWERS = 8  # of one visit: about 0.5 MB each
 LARGEST_FILE = "120mb"
 
@@ -111,7 +111,7 @@ def build_page(
         return compare.payload(picture, answers), ""
 
     def save(memory: OrderedDict, event: gr.EventData) -> tuple[str, str | None]:
-        kept = next((kept for kept in memory.values() if kept.result["answer"] == event.answer), None)
+        kept = _kept(memory, event.answer)
         if kept is None:
             return _notice("This answer is no longer kept: press Segment again, then save.", "error"), None
         picture = open_photo(kept.photo)
@@ -131,6 +131,12 @@ def build_page(
 
     def take_example(event: gr.EventData) -> tuple[str, str]:
         return str(examples.photo_path(event.photo)), event.expression
+
+    def take_again(memory: OrderedDict, event: gr.EventData) -> tuple[Any, Any, Any, str]:
+        kept = _kept(memory, event.answer)
+        if kept is None:
+            return gr.skip(), gr.skip(), gr.skip(), _notice("This answer is no longer kept: ask again.", "error")
+        return kept.photo, kept.expression, kept.checkpoint, ""
 
     with gr.Blocks(title="SLViT", analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)) as page:
         memory = gr.State(OrderedDict(), time_to_live=3600)
@@ -159,6 +165,7 @@ def build_page(
                 button = gr.Button(text("segment"), variant="primary", elem_id="segment")
                 notice = gr.HTML("", js_on_load=None, apply_default_css=False, elem_id="notice", container=False)
                 picked = examples.component()
+                recalled = visit.component()
             with gr.Column(elem_id="answer", min_width=280):
                 shown = result.component()
                 insides = gr.HTML(
@@ -201,6 +208,9 @@ def build_page(
             compare_lines, [photo, lines], [compared, compare_notice], concurrency_id="model", **hidden
         )
         picked.select(take_example, None, [photo, expression], queue=False, **hidden).then(**asked)
+        recalled.select(take_again, [memory], [photo, expression, checkpoint, notice], queue=False, **hidden).success(
+            **asked
+        )
         shown.submit(save, [memory], [notice, file], concurrency_id="model", **hidden).success(
             None, None, None, js="() => { setTimeout(() => document.querySelector('#file')?.click(), 0); }", **hidden
         )
@@ -271,6 +281,10 @@ def _fonts() -> str:
             f"src: url(data:font/woff2;base64,{data}) format('woff2'); }}\n"
         )
     return "".join(rules)
+
+
+def _kept(memory: OrderedDict, answer: str) -> Kept | None:
+    return next((kept for kept in memory.values() if kept.result["answer"] == answer), None)
 
 
 def _header(segmenters: dict[str, ReferringSegmenter]) -> str:

@@ -122,7 +122,7 @@ def test_the_mask_comes_before_its_explanations(visit):
 
 def test_an_example_is_answered_in_a_click_and_nothing_moves(visit):
     page = visit()
-    places = ["#segment", "#answer .stage", "#examples", ".slvit-result .facts", "#overview", "#tabs"]
+    places = ["#segment", "#answer .stage", "#examples", "#visit", ".slvit-result .facts", "#overview", "#tabs"]
     before = [page.locator(place).bounding_box() for place in places]
     page.locator('[data-photo="kitten.jpg"]').click()
     expect(page.locator(".verdict q")).to_have_text("the kitten")
@@ -180,6 +180,32 @@ def test_a_visitor_sees_the_answer_again_without_the_model_and_no_other_visitor_
     assert counting.calls == calls + 1
     answer(second, OTHER_PHOTO, "the cup")
     assert counting.calls == calls + 2
+
+
+def test_earlier_answers_of_the_visit_come_back(visit, counting):
+    page = visit()
+    answer(page, OTHER_PHOTO, "the cup")
+    answer(page, PHOTO, "all the chickens")
+    calls = counting.calls
+    expect(page.locator("#visit button")).to_have_count(2)
+    page.locator("#visit button").last.click()
+    expect(page.locator(".verdict q")).to_have_text("the cup")
+    expect(page.locator("#expression textarea, #expression input").first).to_have_value("the cup")
+    page.wait_for_function("() => slvit.insidesNow()")
+    expect(page.locator("#visit button")).to_have_count(2)
+    assert counting.calls == calls
+
+
+def test_a_link_opens_an_example_with_its_answer(visit, url):
+    page = visit()
+    page.locator('[data-photo="cow.jpg"]').click()
+    page.locator(".phrases").get_by_text("the grass").click()
+    expect(page.locator(".verdict q")).to_have_text("the grass")
+    address = page.url
+    other = visit()
+    other.goto(address)
+    expect(other.locator(".verdict q")).to_have_text("the grass")
+    expect(other.locator("#photo img").first).to_be_visible()
 
 
 def test_no_confident_match_is_said_plainly(visit, counting, monkeypatch):
