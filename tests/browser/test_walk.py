@@ -57,7 +57,6 @@ def test_walk(visit, artefacts, width, theme):
     assert len(set(pixels(page, ".slvit-result canvas"))) > 20
     assert sideways(page) == 0
     page.evaluate("scrollTo(0, 0)")
-    page.screenshot(path=artefacts / f"answer-{width}-{theme}.png")
     shot("stages")
     for step in ("read", "features", "correlations", "uncertainty", "patches", "enhanced", "mask"):
         assert len(set(pixels(page, f'[data-step="{step}"] canvas'))) > 5, step
