@@ -58,6 +58,14 @@ def test_half_precision_is_loaded_to_float32(model: SLViTModel, processor: SLViT
     assert torch.equal(loaded.decoder.classifier.weight, model.decoder.classifier.weight.half().float())
 
 
+def test_what_hugging_face_saves_loads_too(model: SLViTModel, processor: SLViTProcessor, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    assert (tmp_path / "model.safetensors").exists()
+    loaded = ReferringSegmenter.from_pretrained(tmp_path, device="cpu").model.state_dict()
+    assert all(torch.equal(loaded[key], tensor) for key, tensor in model.state_dict().items())
+
+
 def test_the_bundled_checkpoint_loads() -> None:
     assert ReferringSegmenter.from_pretrained(BUNDLED, device="cpu").model.config.visual_prior == "efficientnet_lite2"
 
