@@ -269,3 +269,25 @@ def test_mscan_weights_fill_the_encoder_but_for_the_cross_modal_part(tmp_path: P
     torch.save(weights, tmp_path / "other.pth")
     with pytest.raises(ValueError, match="block1.0.attn.proj_1.weight is"):
         load_mscan(model, tmp_path / "other.pth")
+
+
+def test_validation_scores_the_average_exports_the_best_and_changes_nothing(folder: Path, whole_run: Path) -> None:
+    out = folder / "validated"
+    output = finish(start("--config", config_file(folder, out=str(out), validate_every=6, validate_on=3)))
+    assert output.count("validation mIoU") == 2
+    same(load_state(out / "last.pt")["model"], load_state(whole_run / "last.pt")["model"])
+    assert (out / "best" / "model-trained.safetensors").exists() and load_state(out / "best.pt")["best"] >= 0
+    text = (out / "checkpoint" / "README.md").read_text()
+    assert "48 in" in text and "Scores on 3 examples of split val" in text and "mIoU" in text
+    assert str(folder) not in text.split("```")[0].replace(str(folder / "bert"), "")
+
+
+def test_two_processes_train_together(folder: Path) -> None:
+    config = config_file(folder, out=str(folder / "two"), batch_size=2, samples=16, save_every=1)
+    launched = ("--standalone", "--nproc-per-node", "2", "-m", "train", "--config", config)
+    output = finish(start(*launched, module="torch.distributed.run"))
+    assert "effective batch 4 (2 × 1 steps × 2 processes), 4 steps" in output
+    state = load_state(folder / "two" / "last.pt")
+    assert (state["step"], state["together"]) == (4, 4)
+    lines = [json.loads(line) for line in (folder / "two" / "log.jsonl").read_text().splitlines()]
+    assert [line["samples"] for line in lines] == [4, 8, 12, 16], "each step is logged once, by one process"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import signal
@@ -12,11 +13,13 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from huggingface_hub import HfApi
 from torch import Tensor, nn
 
 from slvit.model import SLViTModel
 from slvit.processor import SLViTProcessor
 from train.average import Average
+from train.card import card
 from train.config import TrainConfig
 from train.data.layout import examples_of
 from train.evaluate import evaluate
@@ -109,6 +112,7 @@ class _Run:
         self.best = -1.0
         self.seconds = 0.0
         self.stopping = False
+        self.scores: Scores | None = None  # of the last validation
 
     @property
     def seen(self) -> int:
@@ -168,7 +172,7 @@ class _Run:
         for turn in range(config.accumulate):
             batch = {key: tensor.to(self.accelerator.device) for key, tensor in next(batches).items()}
             last = turn == config.accumulate - 1
-            with self.accelerator.no_sync(self.wrapped) if not last else _nothing():
+            with self.accelerator.no_sync(self.wrapped) if not last else contextlib.nullcontext():
                 loss = self._loss(batch) / config.accumulate
                 self.accelerator.backward(loss)
             total += float(loss.detach())
@@ -278,16 +282,18 @@ class _Run:
         with self.average.in_place_of(self.model):
             scores = evaluate(self.model, self.processor, examples[::stride], bfloat16=self.config.precision == "bf16")
         restore_random_states(random)
-        summary = scores.overall()
+        self.scores = scores
+        summary = scores.overall
+        is_best = summary.miou > self.best
+        self.best = max(self.best, summary.miou)
         if self.accelerator.is_main_process:
             self.write({"step": self.step, "samples": self.seen, "validation": scores.to_dict()})
             print(
                 f"step {self.step}: validation mIoU {summary.miou * 100:.1f}, oIoU {summary.oiou * 100:.1f}", flush=True
             )
-            if summary.miou > self.best:
+            if is_best:
                 self.export(self.out / "best")
                 save_state(self.out / BEST, self.state())
-        self.best = max(self.best, summary.miou)
         return scores
 
     def export(self, folder: Path) -> None:
@@ -299,18 +305,17 @@ class _Run:
         folder = self.out / "checkpoint"
         if self.accelerator.is_main_process:
             self.export(folder)
+            text = card(self.config, samples=self.seen, seconds=self.seconds, scores=self.scores)
+            write_whole_text(folder / "README.md", text)
+            if self.config.push_to_hub and not self.stopping:
+                HfApi().create_repo(self.config.push_to_hub, exist_ok=True)
+                HfApi().upload_folder(repo_id=self.config.push_to_hub, folder_path=folder)
             print(
                 f"{'stopped' if self.stopping else 'done'} at step {self.step}: averaged weights in {folder}",
                 flush=True,
             )
         self.accelerator.wait_for_everyone()
         return folder
-
-
-class _nothing:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 def write_whole_text(path: Path, text: str) -> None:
