@@ -26,7 +26,7 @@ def processor() -> SLViTProcessor:
     """Reads a few whole words, spells all others of Latin letters and digits, and knows no other script."""
     letters = list(string.ascii_lowercase + string.digits)
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *letters, *(f"##{letter}" for letter in letters)]
-    tokenizer = BertTokenizer(vocab={piece: number for number, piece in enumerate(pieces)})
+    tokenizer = BertTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, do_lower_case=True)
     return SLViTProcessor(SLViTImageProcessor(size=128), tokenizer)
 
 
