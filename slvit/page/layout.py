@@ -141,8 +141,14 @@ def build_page(
     with gr.Blocks(title="SLViT", analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)) as page:
         memory = gr.State(OrderedDict(), time_to_live=3600)
         gr.HTML(_header(segmenters), js_on_load="slvit.header(element)", apply_default_css=False, elem_id="header")
-        if problem:
-            gr.HTML(_notice(problem, "problem"), js_on_load=None, apply_default_css=False)
+        if problem or not segmenters:
+            how = "" if segmenters else _notice(ENGLISH["no_checkpoint"], "problem", "no_checkpoint")
+            gr.HTML(
+                (_notice(problem, "problem") if problem else "") + how,
+                js_on_load="slvit.translate(element)",
+                apply_default_css=False,
+                elem_id="problem",
+            )
         with gr.Row(elem_id="desk"):
             with gr.Column(elem_id="question", min_width=280):
                 photo = photo_input(

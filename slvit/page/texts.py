@@ -98,11 +98,9 @@ ENGLISH = {
     "patch_say": "The same piece of the photo at every scale, before and after.",
     "attention_say": "How the patch’s 85 tokens look at each other, row at column, mean of 8 heads: 64 of F1, 16 of F2, 4 of F3, "
     "1 of F4. Shown by its square root.",
-    "positions": "positions",
     "words_say": "Where each word points: its score at every position, before the softmax. Choose a word.",
     "words_scale": "Scores S of equation 5, this word’s own 1st to 99th percentile at this stage. Word pieces are averaged. A word may mark its thing by the highest scores or by the lowest.",
-    "no_checkpoint": "No checkpoint is loaded, so nothing can be answered.",
-    "device": "Device",
+    "no_checkpoint": "Nothing can be answered until a checkpoint is loaded. One comes with the repository, in checkpoints/slvit-tiny; any other is named at the start: python app.py --checkpoint FOLDER_OR_ID, a folder that python -m train wrote or a model on the Hugging Face Hub.",
     "theme": "Light or dark",
 }
 
@@ -192,11 +190,9 @@ CHINESE = {
     "disagreement": "分歧",
     "patch_say": "照片的同一小块在各尺度上,之前与之后。",
     "attention_say": "该图块的 85 个标记如何互相关注(行看列,8 个头的平均):F1 的 64 个、F2 的 16 个、F3 的 4 个、F4 的 1 个。按平方根显示。",
-    "positions": "个位置",
     "words_say": "每个词指向哪里:softmax 之前它在各位置的得分。请选一个词。",
     "words_scale": "公式 5 的得分 S,按该词在此阶段的第 1 至 99 百分位。词片取平均。一个词可能以最高分、也可能以最低分标出它所指之物。",
-    "no_checkpoint": "没有载入模型,因此无法回答。",
-    "device": "设备",
+    "no_checkpoint": "载入模型之前无法回答。仓库自带一个,在 checkpoints/slvit-tiny;其他的在启动时指定:python app.py --checkpoint FOLDER_OR_ID,可以是 python -m train 写出的文件夹,或 Hugging Face Hub 上的模型。",
     "theme": "浅色或深色",
 }
 
@@ -289,12 +285,10 @@ SPANISH = {
     "patch_say": "El mismo trozo de la foto a cada escala, antes y después.",
     "attention_say": "Cómo se miran entre sí las 85 piezas del recuadro, fila a columna, media de 8 cabezas: 64 de F1, 16 de F2, "
     "4 de F3, 1 de F4. Se muestra su raíz cuadrada.",
-    "positions": "posiciones",
     "words_say": "Adónde apunta cada palabra: su puntuación en cada posición, antes del softmax. Elija una palabra.",
     "words_scale": "Puntuaciones S de la ecuación 5, percentiles 1 a 99 de esta palabra en esta etapa. Las partes de una "
     "palabra se promedian. Una palabra puede marcar su cosa con las puntuaciones más altas o con las más bajas.",
-    "no_checkpoint": "No hay ningún modelo cargado, así que no se puede responder.",
-    "device": "Dispositivo",
+    "no_checkpoint": "No se puede responder hasta que se cargue un modelo. El repositorio trae uno en checkpoints/slvit-tiny; cualquier otro se indica al arrancar: python app.py --checkpoint FOLDER_OR_ID, una carpeta escrita por python -m train o un modelo de Hugging Face Hub.",
     "theme": "Claro u oscuro",
 }
 
@@ -387,12 +381,10 @@ GERMAN = {
     "patch_say": "Dasselbe Stück des Fotos in jeder Größe, vorher und nachher.",
     "attention_say": "Wie die 85 Token des Feldes einander ansehen, Zeile auf Spalte, Mittel von 8 Köpfen: 64 aus F1, 16 aus F2, "
     "4 aus F3, 1 aus F4. Gezeigt als Wurzel.",
-    "positions": "Positionen",
     "words_say": "Wohin jedes Wort zeigt: seine Punktzahl an jeder Stelle, vor dem Softmax. Bitte ein Wort wählen.",
     "words_scale": "Punktzahlen S aus Gleichung 5, 1. bis 99. Perzentil dieses Wortes auf dieser Stufe. Wortteile sind "
     "gemittelt. Ein Wort kann seine Sache durch die höchsten oder die niedrigsten Punktzahlen markieren.",
-    "no_checkpoint": "Es ist kein Modell geladen, also kann nichts beantwortet werden.",
-    "device": "Gerät",
+    "no_checkpoint": "Ohne Modell kann nichts beantwortet werden. Eines liegt im Repository, in checkpoints/slvit-tiny; jedes andere wird beim Start genannt: python app.py --checkpoint FOLDER_OR_ID, ein Ordner, den python -m train schrieb, oder ein Modell vom Hugging Face Hub.",
     "theme": "Hell oder dunkel",
 }
 

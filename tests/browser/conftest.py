@@ -62,7 +62,7 @@ def url(counting) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def url_without_checkpoint() -> Iterator[str]:
-    yield from served({}, problem="There is no checkpoint in nowhere: give a folder with --checkpoint.")
+    yield from served({}, problem="There is no checkpoint in nowhere: check the path.")
 
 
 @pytest.fixture(scope="session")

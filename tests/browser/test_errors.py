@@ -71,9 +71,11 @@ def test_odd_words_are_answered(visit):
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
 
 
-def test_without_a_checkpoint_the_page_says_so_and_shows_no_mask(visit, url_without_checkpoint):
+def test_without_a_checkpoint_the_page_says_so_and_shows_no_mask(visit, url_without_checkpoint, artefacts):
     page = visit(address=url_without_checkpoint)
-    expect(page.locator(".notice.problem")).to_contain_text("--checkpoint")
+    expect(page.locator("#problem")).to_contain_text("There is no checkpoint in nowhere")
+    expect(page.locator("#problem")).to_contain_text("python app.py --checkpoint FOLDER_OR_ID")
     page.locator('[data-photo="cow.jpg"]').click()
     expect(page.locator(".notice.error")).to_contain_text("No checkpoint is loaded")
     assert page.locator(".slvit-result.none").count() == 1
+    page.screenshot(path=artefacts / "no-checkpoint-1440-light.png")
