@@ -120,19 +120,19 @@ def evaluate(
     *,
     size: int | None = None,
     protocol: str = "own",
-    batch: int = 16,
+    batch: int | None = None,
     bfloat16: bool = False,
     progress: bool = False,
 ) -> Scores:
     """Scores of `model` on `examples`, each counted once however many processes call this; all of them must.
 
-    size, protocol: see View. batch: expressions a forward pass. bfloat16: autocast.
-    The model is left in the mode, training or not, that it came in. An expression in which the processor finds no word
-    is logged and counts as answered with an empty mask, which is what the app would show.
+    size, protocol: see View. batch: expressions a forward pass, None for `default_batch`. bfloat16: autocast. The model
+    is left in the mode, training or not, that it came in. An expression in which the processor finds no word is logged
+    and counts as answered with an empty mask, which is what the app would show.
     Raises PhotoError for a photo that cannot be opened, ValueError for one of another size than its annotation.
     """
     view = View.of(processor, protocol=protocol, size=size)
-    batches = batches_of(examples, view, batch=batch)
+    batches = batches_of(examples, view, batch=batch or default_batch(model.device))
     state = PartialState()
 
     def finish(number: int, probability: np.ndarray, truth: np.ndarray) -> Any:
@@ -147,6 +147,11 @@ def evaluate(
         records = gather_object(records)
     threshold = processor.image_processor.found_threshold
     return Scores.gathered(records, count=len(examples), found_threshold=threshold, protocol=str(view))
+
+
+def default_batch(device: torch.device) -> int:
+    """Expressions a forward pass: larger ones keep a GPU busy and only cost a CPU memory."""
+    return 4 if device.type == "cpu" else 16
 
 
 def batches_of(examples: Sequence[Example], view: View, *, batch: int) -> list[list[int]]:
@@ -295,7 +300,7 @@ def sheet(
     numbers: Sequence[int],
     *,
     view: View,
-    batch: int = 16,
+    batch: int | None = None,
     bfloat16: bool = False,
 ) -> Image.Image:
     """A contact sheet of the examples `numbers`, in their order: photo, predicted mask, true contour, scores."""
@@ -312,7 +317,7 @@ def sheet(
         return place, (photo, *(_scaled(mask, photo.size) for mask in (probability >= 0.5, truth)), caption)
 
     chosen = [examples[number] for number in numbers]
-    batches = batches_of(chosen, view, batch=batch)
+    batches = batches_of(chosen, view, batch=batch or default_batch(model.device))
     rows = dict(answer(model, processor, chosen, batches, finish, view=view, bfloat16=bfloat16))
     return contact_sheet([rows[place] for place in range(len(chosen))])
 
@@ -397,7 +402,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--split-by", choices=("unc", "umd", "google"), help="partition of refcocog: umd or google")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="own", help="lavt: squashed, scored at 480×480")
     parser.add_argument("--size", type=int, help="the model sees about SIZE² pixels (the checkpoint's own)")
-    parser.add_argument("--batch", type=int, default=16, help="expressions a forward pass")
+    parser.add_argument("--batch", type=int, help="expressions a forward pass (16, on a CPU 4)")
     parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--limit", type=int, help="at most so many expressions a split, evenly spread")
