@@ -47,7 +47,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 # What transformers itself writes into a config.json beside the fields of the model.
 _LIBRARY_FIELDS = set(inspect.signature(PretrainedConfig.__init__).parameters) | set(PretrainedConfig().to_dict())
-_LIBRARY_FIELDS |= {"torch_dtype", "dtype", "name_or_path", "_name_or_path", "_commit_hash", "attn_implementation"}
+_LIBRARY_FIELDS |= {"torch_dtype", "dtype", "name_or_path", "_name_or_path", "_commit_hash"}
+_LIBRARY_FIELDS |= {"attn_implementation", "experts_implementation"}
 _LIBRARY_FIELDS |= {"model_type", "transformers_version", "architectures", "auto_map", "output_attentions"}
 
 
