@@ -169,7 +169,12 @@ def build_page(
                     names, value=names[0] if names else None, label=text("checkpoint"), visible=len(names) > 1
                 )
                 button = gr.Button(text("segment"), variant="primary", elem_id="segment")
-                notice = gr.HTML("", js_on_load=None, apply_default_css=False, elem_id="notice", container=False)
+                notice = gr.HTML(
+                    "",
+                    js_on_load="watch('value', () => slvit.translate(element))",
+                    apply_default_css=False,
+                    elem_id="notice",
+                )
                 picked = examples.component()
                 recalled = visit.component()
             with gr.Column(elem_id="answer", min_width=280):
@@ -200,7 +205,8 @@ def build_page(
                         compared = compare.component()
         file = gr.DownloadButton(visible="hidden", elem_id="file")
 
-        hidden = {"api_visibility": "private", "show_progress": "hidden"}
+        # always_last: who clicks again before the answer is there wants the later one, not silence.
+        hidden = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
         asked = {
             "fn": answer,
             "inputs": [photo, expression, checkpoint, memory],

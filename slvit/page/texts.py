@@ -98,7 +98,7 @@ ENGLISH = {
     "patch_say": "The same piece of the photo at every scale, before and after.",
     "attention_say": "How the patch’s 85 tokens look at each other, row at column, mean of 8 heads: 64 of F1, 16 of F2, 4 of F3, "
     "1 of F4. Shown by its square root.",
-    "words_say": "Where each word points: its score at every position, before the softmax. Choose a word.",
+    "words_say": "Where each word points: its score at every position, before the softmax. Choose a word, or a place in the photo: a bar under each word then tells how high it scores there, within its own scale.",
     "words_scale": "Scores S of equation 5, this word’s own 1st to 99th percentile at this stage. Word pieces are averaged. A word may mark its thing by the highest scores or by the lowest.",
     "no_checkpoint": "Nothing can be answered until a checkpoint is loaded. One comes with the repository, in checkpoints/slvit-tiny; any other is named at the start: python app.py --checkpoint FOLDER_OR_ID, a folder that python -m train wrote or a model on the Hugging Face Hub.",
     "theme": "Light or dark",
@@ -190,7 +190,7 @@ CHINESE = {
     "disagreement": "分歧",
     "patch_say": "照片的同一小块在各尺度上,之前与之后。",
     "attention_say": "该图块的 85 个标记如何互相关注(行看列,8 个头的平均):F1 的 64 个、F2 的 16 个、F3 的 4 个、F4 的 1 个。按平方根显示。",
-    "words_say": "每个词指向哪里:softmax 之前它在各位置的得分。请选一个词。",
+    "words_say": "每个词指向哪里:softmax 之前它在各位置的得分。请选一个词,或点照片中的一处:各词下方的条表示该词在那里、按自身标度的得分高低。",
     "words_scale": "公式 5 的得分 S,按该词在此阶段的第 1 至 99 百分位。词片取平均。一个词可能以最高分、也可能以最低分标出它所指之物。",
     "no_checkpoint": "载入模型之前无法回答。仓库自带一个,在 checkpoints/slvit-tiny;其他的在启动时指定:python app.py --checkpoint FOLDER_OR_ID,可以是 python -m train 写出的文件夹,或 Hugging Face Hub 上的模型。",
     "theme": "浅色或深色",
@@ -285,7 +285,7 @@ SPANISH = {
     "patch_say": "El mismo trozo de la foto a cada escala, antes y después.",
     "attention_say": "Cómo se miran entre sí las 85 piezas del recuadro, fila a columna, media de 8 cabezas: 64 de F1, 16 de F2, "
     "4 de F3, 1 de F4. Se muestra su raíz cuadrada.",
-    "words_say": "Adónde apunta cada palabra: su puntuación en cada posición, antes del softmax. Elija una palabra.",
+    "words_say": "Adónde apunta cada palabra: su puntuación en cada posición, antes del softmax. Elija una palabra, o un lugar de la foto: una barra bajo cada palabra dice entonces cuánto puntúa allí, en su propia escala.",
     "words_scale": "Puntuaciones S de la ecuación 5, percentiles 1 a 99 de esta palabra en esta etapa. Las partes de una "
     "palabra se promedian. Una palabra puede marcar su cosa con las puntuaciones más altas o con las más bajas.",
     "no_checkpoint": "No se puede responder hasta que se cargue un modelo. El repositorio trae uno en checkpoints/slvit-tiny; cualquier otro se indica al arrancar: python app.py --checkpoint FOLDER_OR_ID, una carpeta escrita por python -m train o un modelo de Hugging Face Hub.",
@@ -381,7 +381,7 @@ GERMAN = {
     "patch_say": "Dasselbe Stück des Fotos in jeder Größe, vorher und nachher.",
     "attention_say": "Wie die 85 Token des Feldes einander ansehen, Zeile auf Spalte, Mittel von 8 Köpfen: 64 aus F1, 16 aus F2, "
     "4 aus F3, 1 aus F4. Gezeigt als Wurzel.",
-    "words_say": "Wohin jedes Wort zeigt: seine Punktzahl an jeder Stelle, vor dem Softmax. Bitte ein Wort wählen.",
+    "words_say": "Wohin jedes Wort zeigt: seine Punktzahl an jeder Stelle, vor dem Softmax. Bitte ein Wort wählen, oder eine Stelle im Foto: ein Balken unter jedem Wort zeigt dann, wie hoch es dort auf seiner Skala steht.",
     "words_scale": "Punktzahlen S aus Gleichung 5, 1. bis 99. Perzentil dieses Wortes auf dieser Stufe. Wortteile sind "
     "gemittelt. Ein Wort kann seine Sache durch die höchsten oder die niedrigsten Punktzahlen markieren.",
     "no_checkpoint": "Ohne Modell kann nichts beantwortet werden. Eines liegt im Repository, in checkpoints/slvit-tiny; jedes andere wird beim Start genannt: python app.py --checkpoint FOLDER_OR_ID, ein Ordner, den python -m train schrieb, oder ein Modell vom Hugging Face Hub.",

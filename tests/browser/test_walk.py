@@ -78,6 +78,13 @@ def test_walk(visit, artefacts, width, theme):
     page.locator('.wordrow button[data-word="chickens"]').click()
     assert pixels(page, "#words canvas") != first
     expect(page.locator('.wordrow button[data-word="chickens"]')).to_have_attribute("aria-pressed", "true")
+    shares = lambda: page.locator(".wordrow button").evaluate_all("all => all.map(one => one.style.cssText)")  # noqa: E731
+    page.locator("#words canvas").click(position={"x": 20, "y": 20})
+    corner = shares()
+    assert all("--share" in style for style in corner)
+    page.locator("#words canvas").press("ArrowDown")
+    page.locator("#words canvas").press("ArrowDown")
+    assert shares() != corner
     assert sideways(page) == 0
     shot("words")
 
@@ -205,6 +212,23 @@ def test_a_link_opens_an_example_with_its_answer(visit, url):
     other.goto(address)
     expect(other.locator(".verdict q")).to_have_text("the grass")
     expect(other.locator("#photo img").first).to_be_visible()
+
+
+def test_two_visitors_at_once_each_get_their_own(visit):
+    pages = {visit(): (PHOTO, "all the chickens"), visit(): (OTHER_PHOTO, "the saucer")}
+    for page, (photo, expression) in pages.items():
+        page.set_input_files("#photo input[type=file]", photo)
+        page.wait_for_selector("#photo img")
+        page.fill("#expression textarea, #expression input", expression)
+    for page in pages:
+        page.keyboard.press("Enter")
+    sizes = set()
+    for page, (_, expression) in pages.items():
+        expect(page.locator(".verdict q")).to_have_text(expression)
+        page.wait_for_function("() => slvit.insidesNow()")
+        sizes.add(tuple(page.evaluate("slvit.shown.answer.size")))
+        expect(page.locator("#visit button")).to_have_count(1)
+    assert sizes == {(1024, 683), (600, 400)}
 
 
 def test_no_confident_match_is_said_plainly(visit, counting, monkeypatch):
