@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,10 @@ def example(photo: Path, size: tuple[int, int], text: str, **changes: Any) -> Ex
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> list[Example]:
-    """Expressions on photos of four shapes, those of one photo not side by side; the last one means nothing."""
+    """Expressions on four photos, two of which the model sees at one size; the last expression means nothing."""
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
-    shapes = [(90, 120), (120, 90), (97, 121), (200, 60)]
+    shapes = [(90, 120), (120, 90), (91, 121), (200, 60)]
     for number, shape in enumerate(shapes):
         blocks = rng.integers(0, 256, (5, 5, 3), np.uint8)
         Image.fromarray(blocks).resize(shape[::-1], Image.Resampling.BICUBIC).save(folder / f"{number}.png")
@@ -99,6 +100,7 @@ def test_a_batch_has_one_size_and_keeps_a_photos_expressions_together(examples: 
     assert all(len({view.input_size(examples[number]) for number in batch}) == 1 for batch in batches)
     order = [examples[number].photo for batch in batches for number in batch]
     assert sum(a != b for a, b in zip(order, order[1:], strict=False)) == 3  # each of the 4 photos in one stretch
+    assert any(len({examples[number].photo for number in batch}) == 2 for batch in batches)
 
 
 def test_a_photos_text_free_part_is_computed_once_a_batch(
@@ -297,7 +299,7 @@ def test_refcocos_table_has_the_run_beside_the_published_rows(
     assert mine[-5:] == ["-"] * 5 and mine[-6] == mine[-7] == mine[-8]
     assert 0 <= float(mine[-6]) <= 100
     assert [line for line in lines if line.startswith("refcoco unc ")][0].startswith("refcoco unc val")
-    assert "refcoco unc train" not in printed
+    assert "refcoco unc train" not in printed and "expressions a split" not in printed
 
 
 def test_table_1_puts_each_figure_under_its_split() -> None:
@@ -326,6 +328,24 @@ def test_what_is_wrong_is_one_sentence_and_exit_code_2(
     assert main(["--checkpoint", str(checkpoint), "--data", str(folder), *arguments]) == 2
     error = capsys.readouterr().err
     assert said in error.splitlines()[-1]
+
+
+def test_each_process_answers_its_share(
+    model: SLViTModel, processor: SLViTProcessor, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares: list[list[Record]] = []
+
+    def evaluate_as(rank: int) -> None:
+        state = SimpleNamespace(process_index=rank, num_processes=2, is_main_process=rank == 0)
+        monkeypatch.setattr("train.evaluate.PartialState", lambda: state)
+        with pytest.raises(ValueError, match="were not scored"):  # what the other one would send is not there
+            evaluate(model, processor, examples, batch=3)
+
+    monkeypatch.setattr("train.evaluate.gather_object", lambda mine: shares.append(mine) or mine)
+    evaluate_as(0)
+    evaluate_as(1)
+    numbers = [{record.number for record in share} for share in shares]
+    assert numbers[0] | numbers[1] == set(range(len(examples))) and not numbers[0] & numbers[1]
 
 
 def test_two_processes_count_each_example_once(checkpoint: Path, folder: Path) -> None:
