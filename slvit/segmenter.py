@@ -186,7 +186,7 @@ class ReferringSegmenter:
         with _timed(timings, "resize"):
             probability = self.processor.probability(logits, encoded.size)  # H×W of the photo
             mask = probability >= 0.5
-            confidence = _confidence(probability, mask)
+            confidence = confidence_of(probability, mask)
         found = bool(mask.any()) and confidence >= self.processor.image_processor.found_threshold
         inspection = None
         if inspect:
@@ -222,7 +222,8 @@ def _key_of_file(photo: PhotoSource) -> Hashable | None:
     return None
 
 
-def _confidence(probability: np.ndarray, mask: np.ndarray) -> float:
+def confidence_of(probability: np.ndarray, mask: np.ndarray) -> float:
+    """The mean probability (H×W) over `mask`, or the largest where it is empty: 0..1."""
     if mask.any():
         return float(np.mean(probability, where=mask, dtype=np.float64))
     return float(probability.max())

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from slvit.segmenter import confidence_of
 from train.metrics import (
     Record,
     Scores,
@@ -14,7 +15,6 @@ from train.metrics import (
     auroc,
     best_threshold,
     boundary_f,
-    confidence,
     measure,
     summarize,
 )
@@ -69,7 +69,7 @@ def test_the_point_is_the_most_probable_pixel_not_the_mask() -> None:
 
 def test_an_empty_answer_has_the_largest_probability_as_confidence() -> None:
     probability = np.array([[0.1, 0.4]])
-    assert confidence(probability, probability >= 0.5) == 0.4
+    assert confidence_of(probability, probability >= 0.5) == 0.4
 
 
 def test_answer_and_truth_of_two_sizes_are_refused() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from models import small_model
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training import annotated_photos, config_file, finish, start, text_encoder
 
 from slvit import ReferringSegmenter
@@ -273,10 +274,15 @@ def test_mscan_weights_fill_the_encoder_but_for_the_cross_modal_part(tmp_path: P
 
 def test_validation_scores_the_average_exports_the_best_and_changes_nothing(folder: Path, whole_run: Path) -> None:
     out = folder / "validated"
-    output = finish(start("--config", config_file(folder, out=str(out), validate_every=6, validate_on=3)))
+    output = finish(
+        start("--config", config_file(folder, out=str(out), validate_every=6, validate_on=3, tensorboard=True))
+    )
     assert output.count("validation mIoU") == 2
     same(load_state(out / "last.pt")["model"], load_state(whole_run / "last.pt")["model"])
     assert (out / "best" / "model-trained.safetensors").exists() and load_state(out / "best.pt")["best"] >= 0
+    events = EventAccumulator(str(out / "tensorboard")).Reload()
+    assert {"loss", "lr", "gradient_norm", "validation/mIoU"} <= set(events.Tags()["scalars"])
+    assert "masks" in events.Tags()["images"] and any("map_U" in tag for tag in events.Tags()["images"])
     text = (out / "checkpoint" / "README.md").read_text()
     assert "48 in" in text and "Scores on 3 examples of split val" in text and "mIoU" in text
     assert str(folder) not in text.split("```")[0].replace(str(folder / "bert"), "")

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from slvit.model import SLViTModel
 from slvit.processor import SLViTProcessor
 from train.average import Average
+from train.board import Board
 from train.card import card
 from train.config import TrainConfig
 from train.data.layout import examples_of
@@ -113,6 +114,7 @@ class _Run:
         self.seconds = 0.0
         self.stopping = False
         self.scores: Scores | None = None  # of the last validation
+        self.board = Board(out) if config.tensorboard and accelerator.is_main_process else None
 
     @property
     def seen(self) -> int:
@@ -212,6 +214,8 @@ class _Run:
             return
         left = (self.steps - self.step) * self.together / max(1e-9, values["samples_per_second"])
         line = {"step": self.step, "samples": self.seen, **{key: float(f"{v:.5g}") for key, v in values.items()}}
+        if self.board:
+            self.board.curves(self.step, values)
         line |= {"seconds": round(self.seconds), "seconds_left": round(left)}
         self.write(line)
         print(
@@ -281,6 +285,12 @@ class _Run:
         self.model.eval()
         with self.average.in_place_of(self.model):
             scores = evaluate(self.model, self.processor, examples[::stride], bfloat16=self.config.precision == "bf16")
+            if self.board:
+                shown = examples[:: max(1, len(examples) // max(1, config.pictures))][: config.pictures]
+                self.board.pictures(self.step, self.model, self.processor, shown)
+                self.board.curves(
+                    self.step, {"validation/mIoU": scores.overall.miou, "validation/oIoU": scores.overall.oiou}
+                )
         restore_random_states(random)
         self.scores = scores
         summary = scores.overall
@@ -288,9 +298,7 @@ class _Run:
         self.best = max(self.best, summary.miou)
         if self.accelerator.is_main_process:
             self.write({"step": self.step, "samples": self.seen, "validation": scores.to_dict()})
-            print(
-                f"step {self.step}: validation mIoU {summary.miou * 100:.1f}, oIoU {summary.oiou * 100:.1f}", flush=True
-            )
+            print(f"step {self.step}: validation mIoU {summary.miou:.1f}, oIoU {summary.oiou:.1f}", flush=True)
             if is_best:
                 self.export(self.out / "best")
                 save_state(self.out / BEST, self.state())

@@ -25,6 +25,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from slvit.segmenter import confidence_of
+
 PRECISIONS = (0.5, 0.6, 0.7, 0.8, 0.9)
 BOUNDARY_TOLERANCE = 0.008  # of the photo's diagonal, as in DAVIS's own code
 FALSE_ALARM_LIMIT = 10.0  # percent of the things that are there, at most, may be called absent
@@ -83,17 +85,10 @@ def measure(
         intersection=intersection,
         union=predicted + int(np.count_nonzero(truth)) - intersection,
         predicted=predicted,
-        confidence=confidence(probability, mask),
+        confidence=confidence_of(probability, mask),
         point=None if absent else bool(truth.flat[int(probability.argmax())]),
         boundary=None if absent else boundary_f(mask, truth),
     )
-
-
-def confidence(probability: np.ndarray, mask: np.ndarray) -> float:
-    """As `Segmentation.confidence`: the mean probability (H×W) over `mask`, or the largest when it is empty; 0..1."""
-    if mask.any():
-        return float(np.mean(probability, where=mask, dtype=np.float64))
-    return float(probability.max())
 
 
 def boundary_f(predicted: np.ndarray, truth: np.ndarray, *, tolerance: float = BOUNDARY_TOLERANCE) -> float:

@@ -77,7 +77,7 @@ def run_table(table: str, config: TrainConfig) -> str:
             found = examples_of(Path(row.data), row.dataset, split=row.validate_split, partition=row.split_by)
             summary = evaluate(model, processor, found).overall
             result.write_text(json.dumps([summary.oiou, summary.miou, summary.precision[0.5]]))
-        oiou, miou, half = (100 * share for share in json.loads(result.read_text()))
+        oiou, miou, half = json.loads(result.read_text())
         lines.append(f"{name:32} {oiou:6.2f} {miou:6.2f} {half:6.2f}")
     return "\n".join(lines)
 
