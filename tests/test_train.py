@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 from models import small_model
+from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training import annotated_photos, config_file, finish, start, text_encoder
 
-from slvit import ReferringSegmenter
+from slvit import ReferringSegmenter, SLViTModel
 from train.average import Average
 from train.config import TrainConfig
+from train.export import export, never_trained
 from train.loader import Positions, SizeOf
 from train.losses import segmentation_loss
 from train.mscan import load_mscan
@@ -73,8 +75,8 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit(
     ours, theirs = load_state(out / "last.pt"), load_state(whole_run / "last.pt")
     for key in ("step", "model", "average", "optimizer", "random", "bad_losses"):
         same(ours[key], theirs[key], key)
-    exported = [(run / "checkpoint" / "model-trained.safetensors").read_bytes() for run in (out, whole_run)]
-    assert exported[0] == exported[1]
+    exported = [load_file(run / "checkpoint" / "model-trained.safetensors") for run in (out, whole_run)]
+    same(*exported)
 
 
 def test_the_number_of_workers_changes_nothing(folder: Path, whole_run: Path) -> None:
@@ -297,3 +299,21 @@ def test_two_processes_train_together(folder: Path) -> None:
     assert (state["step"], state["together"]) == (4, 4)
     lines = [json.loads(line) for line in (folder / "two" / "log.jsonl").read_text().splitlines()]
     assert [line["samples"] for line in lines] == [4, 8, 12, 16], "each step is logged once, by one process"
+
+
+def test_a_second_export_leaves_what_was_not_trained_alone(tmp_path: Path, processor) -> None:
+    model = small_model()
+    model.text_encoder.requires_grad_(False)
+    frozen = never_trained(model)
+    export(model, processor, tmp_path, frozen=frozen)
+    before = {file.name: (file.stat().st_ino, file.stat().st_mtime_ns) for file in tmp_path.iterdir()}
+    with torch.no_grad():
+        model.decoder.classifier.bias.add_(1)
+    export(model, processor, tmp_path, frozen=frozen)
+    after = {file.name: (file.stat().st_ino, file.stat().st_mtime_ns) for file in tmp_path.iterdir()}
+    assert after["model-frozen.safetensors"] == before["model-frozen.safetensors"]
+    assert after["model-trained.safetensors"] != before["model-trained.safetensors"]
+    back = SLViTModel.from_pretrained(tmp_path, dtype=torch.float32).state_dict()
+    torch.testing.assert_close(
+        back["decoder.classifier.bias"], model.decoder.classifier.bias.detach(), atol=1e-3, rtol=0
+    )

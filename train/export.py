@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor
 from transformers import BertConfig
 
@@ -48,10 +49,10 @@ def export(
         "weight_map": {key: name for name, part in files.items() for key in part},
     }
     for name, part in files.items():
-        if part:
-            write_whole(folder / name, save(part, metadata={"format": "pt"}))
-        else:
+        if not part:
             (folder / name).unlink(missing_ok=True)
+        elif not _holds(folder / name, part):
+            write_whole(folder / name, save(part, metadata={"format": "pt"}))
     write_whole(folder / INDEX, json.dumps(index, indent=1, sort_keys=True).encode() + b"\n")
     config = model.config.to_diff_dict() | {name: getattr(model.config, name) for name in FIELDS}
     config |= {"architectures": [type(model).__name__], "dtype": str(dtype).removeprefix("torch.")}
@@ -62,6 +63,19 @@ def export(
     }
     write_whole(folder / "config.json", json.dumps(config, indent=2, sort_keys=True).encode() + b"\n")
     processor.save_pretrained(folder)
+
+
+def _holds(path: Path, part: dict[str, Tensor]) -> bool:
+    """Whether the file has these very tensors: equal ones need not give equal bytes, for the header's order varies."""
+    if not path.exists():
+        return False
+    try:
+        there = load_file(path)
+    except (SafetensorError, OSError):
+        return False
+    return there.keys() == part.keys() and all(
+        there[key].dtype == tensor.dtype and torch.equal(there[key], tensor) for key, tensor in part.items()
+    )
 
 
 def write_whole(path: Path, content: bytes) -> None:
