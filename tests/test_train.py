@@ -317,3 +317,12 @@ def test_a_second_export_leaves_what_was_not_trained_alone(tmp_path: Path, proce
     torch.testing.assert_close(
         back["decoder.classifier.bias"], model.decoder.classifier.bias.detach(), atol=1e-3, rtol=0
     )
+
+
+def test_gradients_of_two_small_batches_make_one_step(folder: Path) -> None:
+    out = folder / "accumulated"
+    output = finish(start("--config", config_file(folder, out=str(out), batch_size=2, accumulate=2, samples=16)))
+    assert "effective batch 4 (2 × 2 steps × 1 processes), 4 steps" in output
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [line["samples"] for line in lines] == [4, 8, 12, 16]
+    assert all(0.1 < line["loss"] < 20 for line in lines), "a step's loss is the mean of its batches"

@@ -65,4 +65,3 @@ class Scene:
     complete: frozenset[str]
     groups: list[tuple[tuple[int, ...], tuple[str, ...]]] = field(default_factory=list)
     plain: bool = False
-    regions_complete: bool = False
