@@ -62,10 +62,8 @@ def _scale(name: str, config: TrainConfig) -> float:
 
 
 def make_optimizer(model: SLViTModel, config: TrainConfig, device: torch.device) -> torch.optim.AdamW:
-    fused = device.type == "cuda" or (device.type == "cpu" and config.precision == "no")
-    return torch.optim.AdamW(
-        parameter_groups(model, config), betas=tuple(config.betas), fused=fused or device.type == "cpu"
-    )
+    fused = device.type in ("cpu", "cuda")
+    return torch.optim.AdamW(parameter_groups(model, config), betas=tuple(config.betas), fused=fused)
 
 
 def learning_rate(config: TrainConfig, *, step: int, steps: int) -> float:

@@ -10,10 +10,12 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from pycocotools import mask as coco_mask
 
 from train.data import coco
 from train.data.coco import AnnotatedPhoto
 from train.data.expressions import swap_sides
+from train.data.rle import rle
 from train.data.scene import Scene, Thing
 
 SLIVER = 0.12  # a thing of which less is left in the crop is not there
@@ -98,7 +100,7 @@ def resized(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def cut_out(photo: AnnotatedPhoto, pixels: np.ndarray, number: int, *, mirrored: bool) -> tuple[np.ndarray, np.ndarray]:
     """One annotated object: its pixels (uint8 h×w×3) and mask (uint8 0 or 255, h×w), cropped to its box."""
-    mask = coco.coco_mask.decode(coco.rle(photo, photo.annotations[number]))
+    mask = coco_mask.decode(rle(photo.annotations[number]["segmentation"], photo.size))
     rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     step = -1 if mirrored else 1

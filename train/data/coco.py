@@ -17,6 +17,7 @@ from pycocotools import mask as coco_mask
 from slvit.photo import open_photo
 from train.data.example import Example
 from train.data.expressions import Describer, Made, choose
+from train.data.rle import rle
 from train.data.scene import Scene, Thing
 
 GARMENT_SOURCES = {"ccp"}
@@ -100,21 +101,11 @@ def _complete(
     return frozenset(complete)
 
 
-def rle(photo: AnnotatedPhoto, annotation: dict[str, Any]) -> dict[str, Any]:
-    """An annotation's segmentation as compressed COCO RLE, polygons merged."""
-    segmentation = annotation["segmentation"]
-    if isinstance(segmentation, list):
-        return coco_mask.merge(coco_mask.frPyObjects(segmentation, *photo.size))
-    if isinstance(segmentation["counts"], list):
-        return coco_mask.frPyObjects(segmentation, *photo.size)
-    return segmentation
-
-
 def masks(photo: AnnotatedPhoto) -> np.ndarray:
     """All masks of a photo: uint8 0 or 1, H×W×N."""
     if not photo.annotations:
         return np.zeros((*photo.size, 0), dtype=np.uint8)
-    return coco_mask.decode([rle(photo, annotation) for annotation in photo.annotations])
+    return coco_mask.decode([rle(annotation["segmentation"], photo.size) for annotation in photo.annotations])
 
 
 def pixels(photo: AnnotatedPhoto) -> np.ndarray:
@@ -192,7 +183,7 @@ def _examples_of(photo: AnnotatedPhoto, rng: np.random.Generator, per_photo: int
             photo=photo.file,
             size=photo.size,
             expression=made.text,
-            segmentation=tuple(rle(photo, photo.annotations[j]) for j in made.targets),
+            segmentation=tuple(rle(photo.annotations[j]["segmentation"], photo.size) for j in made.targets),
             kind=made.kind,
             source=photo.source,
             target_id=f"{photo.id}:" + ",".join(str(photo.annotations[j]["id"]) for j in made.targets),

@@ -24,7 +24,8 @@ from pycocotools import mask as coco_mask
 
 from slvit.photo import open_photo
 from train.data.example import Example
-from train.data.refcoco import rle, segmentation_fault
+from train.data.refcoco import segmentation_fault
+from train.data.rle import rle
 
 KINDS = ("only", "several", "group", "region", "garment", "human", "absent")
 FIELDS = ("photo", "text", "mask", "split", "kind", "source")

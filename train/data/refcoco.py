@@ -27,6 +27,7 @@ from pycocotools import mask as coco_mask
 
 from train.data.example import Example
 from train.data.pickles import load_plain
+from train.data.rle import rle
 
 DATASETS = ("refcoco", "refcoco+", "refcocog", "grefcoco")
 PARTITIONS = {"refcoco": ("unc",), "refcoco+": ("unc",), "refcocog": ("umd", "google"), "grefcoco": ("unc",)}
@@ -212,13 +213,6 @@ def _texts(ref: dict[str, Any]) -> Iterator[str]:
             yield text.encode("latin-1").decode("utf-8")  # Python 2 pickled the bytes of its strings
         except UnicodeError:
             yield text
-
-
-def rle(segmentation: list[list[float]] | dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
-    """Polygons, or run lengths compressed or not, as one compressed COCO RLE of (H, W) `size`."""
-    if isinstance(segmentation, list):
-        return coco_mask.merge(coco_mask.frPyObjects(segmentation, *size))
-    return coco_mask.frPyObjects(segmentation, *size) if isinstance(segmentation["counts"], list) else segmentation
 
 
 def segmentation_fault(segmentation: Any, size: tuple[int, int]) -> str | None:
