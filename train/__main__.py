@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from train.config import TrainConfig
-from train.loop import train
+from train.loop import BadLossesError, train
 
 USAGE = """usage: python -m train --config FILE [--key value ...]
 
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
         given = pairs(arguments)
         file = given.pop("config", None)
         train(TrainConfig.load(Path(file) if file else None, given))
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError, BadLossesError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 2
     return 0

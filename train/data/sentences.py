@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ class SentenceSamples(Dataset):
 
     Each epoch takes every object once, in an order of its own, and one of its sentences at random. light, mirrored:
     whether photos change in brightness and are mirrored (left and right in the sentence trade places).
+    without_photos: see `examples_of`.
     """
 
     def __init__(
@@ -34,9 +35,11 @@ class SentenceSamples(Dataset):
         size_of: Callable[[int], tuple[int, int]],
         light: bool,
         mirrored: bool,
+        without_photos: Collection[int] = (),
     ) -> None:
         targets: dict[str, list[Example]] = {}
-        for example in examples_of(root, dataset, split="train", partition=partition):
+        found = examples_of(root, dataset, split="train", partition=partition, without_photos=without_photos)
+        for example in found:
             targets.setdefault(example.target_id, []).append(example)
         self.targets = list(targets.values())
         self.seed, self.size_of, self.light, self.mirrored = seed, size_of, light, mirrored
