@@ -27,7 +27,8 @@ class Recipe:
 
     people: targets are people among people. everyday: any target in photos whose kinds are fully known (these two
     come from photos with "person" among the complete categories); the rest comes from all other photos.
-    human: of the draws in which the photo has phrases that people wrote. whole: uncropped photos.
+    phrases: samples drawn among the things that people described, with their words. human: of all other draws in
+    which the thing has such phrases. whole: uncropped photos.
     pasted: scenes with pasted objects; one_kind: of these, with objects of one kind at like sizes.
     groups, absent: samples whose target is several things, or nothing. masked_patches: of samples, some patches grey.
     sources_left_out: names of sources that are not used.
@@ -35,12 +36,13 @@ class Recipe:
 
     people: float = 0.27
     everyday: float = 0.33
-    human: float = 0.4
+    phrases: float = 0.14
+    human: float = 0.3
     whole: float = 0.4
     pasted: float = 0.3
     one_kind: float = 0.6
     groups: float = 0.06
-    absent: float = 0.06
+    absent: float = 0.09
     masked_patches: float = 0.12
     typing_errors: float = 0.02
     sources_left_out: tuple[str, ...] = ()
@@ -79,7 +81,7 @@ class MadeSamples(Dataset):
         for photo in self.photos:
             for annotation in photo.annotations:
                 counts[annotation["category"]] = counts.get(annotation["category"], 0) + 1
-        pools: dict[str, list[tuple[int, int, float]]] = {"people": [], "everyday": [], "other": []}
+        pools: dict[str, list[tuple[int, int, float]]] = {"people": [], "everyday": [], "other": [], "phrases": []}
         donors: dict[str, list[tuple[int, int]]] = {}
         backgrounds = []
         for at, photo in enumerate(self.photos):
@@ -95,7 +97,10 @@ class MadeSamples(Dataset):
                     donors.setdefault(category, []).append((at, number))
                 if annotation["area"] < 0.0015 * H * W:
                     continue
-                described = 2.0 if annotation.get("expressions") else 1.0
+                described = 3.0 if annotation.get("expressions") else 1.0
+                if annotation.get("expressions"):
+                    bare = all(" " not in phrase for phrase in annotation["expressions"])
+                    pools["phrases"].append((at, number, 0.5 if bare else 1.0))
                 weight = described / (counts[category] + 5) ** 0.5
                 if everyday and category == "person" and several.get("person", 0) >= 2:
                     large = min(1.0, annotation["area"] / (0.02 * H * W))
@@ -140,17 +145,20 @@ class MadeSamples(Dataset):
             return self._absent(rng, size)
         if drawn < recipe.absent + recipe.groups and self.group_photos:
             return self._group(rng, size)
+        if drawn < recipe.absent + recipe.groups + recipe.phrases and "phrases" in self.pools:
+            return self._plain(rng, size, *self._drawn_from("phrases", rng), human=True)
         if rng.random() < recipe.pasted and self.backgrounds and self.donors:
             return self._pasted(rng, size)
-        return self._plain(rng, size)
-
-    def _plain(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
-        """A thing of a photo, cropped around it."""
         at, number = self._target(rng)
+        described = bool(self.photos[at].annotations[number].get("expressions"))
+        return self._plain(rng, size, at, number, human=described and rng.random() < recipe.human)
+
+    def _plain(
+        self, rng: np.random.Generator, size: tuple[int, int], at: int, number: int, *, human: bool
+    ) -> dict[str, Any] | None:
+        """A thing of a photo, cropped around it; human: in the words that people wrote of it."""
         photo = self.photos[at]
         annotation = photo.annotations[number]
-        phrases = annotation.get("expressions")
-        human = bool(phrases) and rng.random() < self.recipe.human
         scene, numbers = self._cut(photo, annotation["bbox"], rng, size, whole=human)
         if number not in numbers:
             return None
@@ -213,8 +221,9 @@ class MadeSamples(Dataset):
         name = "people" if drawn < self.recipe.people else "other"
         if self.recipe.people <= drawn < self.recipe.people + self.recipe.everyday:
             name = "everyday"
-        if name not in self.pools:
-            name = next(iter(self.pools))
+        return self._drawn_from(name if name in self.pools else next(iter(self.pools)), rng)
+
+    def _drawn_from(self, name: str, rng: np.random.Generator) -> tuple[int, int]:
         totals = self.totals[name]
         return self.pools[name][int(np.searchsorted(totals, rng.random() * totals[-1], side="right"))]
 
