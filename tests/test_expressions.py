@@ -9,7 +9,7 @@ import pytest
 from training import annotated_photos
 
 from train.data import coco
-from train.data.augment import cut, light, mask_patches, mirror, paste, window_around
+from train.data.augment import CutOut, cut, light, mask_patches, mirror, paste, window_around
 from train.data.colours import colour_names, colour_shares, main_colour
 from train.data.expressions import Describer, choose, head_noun, swap_sides
 from train.data.made import MadeSamples, Recipe, typed
@@ -132,6 +132,18 @@ def test_two_differences_together_single_out() -> None:
     assert "person in blue on left" in blue
     for others, words in ((blue | right_red, "left person in red"), (blue | left_red, "right person in red")):
         assert words not in others
+
+
+def test_man_and_woman_only_where_all_are_known() -> None:
+    people = scene(*(("person", box, "gray") for box in (LEFT, MIDDLE, RIGHT)))
+    for thing, word in zip(people.things, ("woman", "man", "man"), strict=True):
+        thing.called = (word,)
+    woman, left_man, right_man = (texts(people, index, 80) for index in range(3))
+    assert {"the woman", "lady"} & woman and not {"woman", "man", "the man", "guy"} & (left_man | right_man)
+    assert {"left man", "man on left"} & left_man and {"right man", "man on right", "right guy"} & right_man
+    assert not {"left man", "left guy", "man on left", "man left"} & (woman | right_man)
+    people.things[2].called = ()
+    assert not {"woman", "the woman", "lady"} & texts(people, 0, 80)
 
 
 def test_absent_clothes_are_worn_by_nobody() -> None:
@@ -283,8 +295,8 @@ def test_validation_examples_are_the_same_at_every_call_and_never_predicted(root
 
 def test_pasted_things_cover_what_is_below_and_stand_in_the_list() -> None:
     below = scene(("cat", (0, 0, W, H), "green"))
-    object_ = (np.full((30, 20, 3), PAINT["red"], np.uint8), np.full((30, 20), 255, np.uint8))
-    made, indices = paste(below, [("dog", *object_)] * 3, like=True, rng=np.random.default_rng(1))
+    dog = CutOut("dog", np.full((30, 20, 3), PAINT["red"], np.uint8), np.full((30, 20), 255, np.uint8))
+    made, indices = paste(below, [dog] * 3, like=True, rng=np.random.default_rng(1))
     assert indices and all(made.things[index].category == "dog" for index in indices)
     together = np.sum([thing.mask for thing in made.things], axis=0)
     assert together.max() == 1, "no pixel belongs to two things"

@@ -7,7 +7,7 @@ annotated proves it; margins keep away what two people could see differently.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -15,7 +15,7 @@ import numpy as np
 
 from train.data import wordings
 from train.data.colours import COLOURS, colour_names, colour_shares, main_colour
-from train.data.names import HELD, KINDS, RIDDEN, SHARED, STANDING, is_plural, names, plural
+from train.data.names import GROWN, HELD, KINDS, RIDDEN, SEXES, SHARED, STANDING, YOUNG, is_plural, names, plural
 from train.data.scene import Scene, Thing
 from train.data.wordings import ORDINALS
 
@@ -106,17 +106,23 @@ class Describer:
 
     def noun(self, index: int) -> str:
         """A word for the thing; of a person sometimes what people called it."""
+        called = self.called(index)
+        if called and self.chance(0.7):
+            return self._said(self.pick(*called))
+        return self.pick(*names(self.scene.things[index].category))
+
+    def called(self, index: int) -> list[str]:
+        """What people called a person: "man", "girl", "skier"; empty where nobody did, and for all but people."""
         thing = self.scene.things[index]
-        if thing.category == "person":
-            heads = [head for head in map(head_noun, thing.phrases) if head in PEOPLE]
-            if heads and self.chance(0.7):
-                head = self.pick(*heads)
-                if head in ("man", "boy") and self.chance(0.35):
-                    return self.pick("guy", "dude", "guy")
-                if head == "woman" and self.chance(0.3):
-                    return "lady"
-                return head
-        return self.pick(*names(thing.category))
+        return called_in(thing.phrases or thing.called) if thing.category == "person" else []
+
+    def _said(self, word: str) -> str:
+        """A word for a person, or another of the same meaning."""
+        if word in ("man", "boy") and self.chance(0.35):
+            return self.pick("guy", "dude", "guy")
+        if word == "woman" and self.chance(0.4):
+            return self.pick("lady", "lady", "girl")
+        return self.pick("kid", "child") if word in ("child", "kid", "toddler") else word
 
     # --- one target ---------------------------------------------------------------------------------------------------
 
@@ -152,6 +158,7 @@ class Describer:
             (self._depth, 1.6),
             (self._coloured, 2.0),
             (self._clothed, 3.0),
+            (self._alone_called, 3.0),
             (self._holding, 3.0),
             (self._related, 2.5),
             (self._negated, 0.8),
@@ -384,11 +391,30 @@ class Describer:
             worn = part != "all"
             phrase = wordings.clothed(noun, colour, part, self.rng) if worn else f"{colour} {noun}"
             found.append((phrase, members))
+        word, members = self._alike(index, same)
+        if 2 <= len(members) < len(same):
+            found.append((word, members))
         front = self._row(index, same)
         if front:
             row, members = front
             found += [(self.pick(f"{row} {noun}", f"{noun} in {row}", f"{noun} in the {row}"), members)]
         return found
+
+    def _alone_called(self, index: int, same: list[int], noun: str) -> list[str]:
+        """The only man, woman or child of several people."""
+        word, members = self._alike(index, same)
+        return [word, f"the {word}", self.the(word)] if members == [index] else []
+
+    def _alike(self, index: int, same: list[int]) -> tuple[str, list[int]]:
+        """A word for a person by sex or age, and all of `same` that it fits; none where one is not known by both."""
+        called = {j: set(self.called(j)) for j in same}
+        for either, other in ((SEXES["male"], SEXES["female"]), (SEXES["female"], SEXES["male"]), (YOUNG, GROWN)):
+            known = all(bool(words & either) != bool(words & other) for words in called.values())
+            if known and called[index] & either:
+                word = self._said(self.pick(*sorted(called[index] & either)))
+                if either is not YOUNG or word not in SEXES["male"] | SEXES["female"]:
+                    return word, [j for j in same if called[j] & either]
+        return "", []
 
     def _row(self, index: int, same: list[int]) -> tuple[str, list[int]] | None:
         """ "front" or "back" with those of `same` in that row, where a clear step parts two rows of several."""
@@ -623,6 +649,11 @@ class Describer:
         alike += ({"handbag", "backpack", "suitcase"}, {"cup", "bowl", "vase", "bottle", "wine glass"})
         alike += ({"cake", "pizza", "sandwich", "donut", "hot dog"}, {"oven", "microwave"}, {"dining table", "bench"})
         return any(category in group and group & present for group in alike)
+
+
+def called_in(phrases: Iterable[str]) -> list[str]:
+    """The words for a person that head `phrases`."""
+    return [head for head in map(head_noun, phrases) if head in PEOPLE]
 
 
 def head_noun(phrase: str) -> str:

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from slvit.errors import PhotoError
 from train.data import augment, coco
 from train.data.coco import AnnotatedPhoto
-from train.data.expressions import Describer, Made, choose, has_colour
+from train.data.expressions import Describer, Made, called_in, choose, has_colour
 from train.data.scene import Scene
 
 CACHED_PHOTOS = 5000  # decoded photos a worker keeps, about 0.4 MB each
@@ -29,7 +29,8 @@ class Recipe:
     come from photos with "person" among the complete categories); the rest comes from all other photos.
     phrases: samples drawn among the things that people described, with their words. human: of all other draws in
     which the thing has such phrases. whole: uncropped photos.
-    pasted: scenes with pasted objects; one_kind: of these, with objects of one kind at like sizes.
+    pasted: scenes with pasted objects; one_kind: of these, with objects of one kind at like sizes. crowds: of these
+    again, with people whom somebody called man, woman or child, where nobody else is.
     groups, absent: samples whose target is several things, or nothing. masked_patches: of samples, some patches grey.
     sources_left_out: names of sources that are not used.
     """
@@ -41,6 +42,7 @@ class Recipe:
     whole: float = 0.4
     pasted: float = 0.3
     one_kind: float = 0.6
+    crowds: float = 0.3
     groups: float = 0.06
     absent: float = 0.09
     masked_patches: float = 0.12
@@ -83,7 +85,8 @@ class MadeSamples(Dataset):
                 counts[annotation["category"]] = counts.get(annotation["category"], 0) + 1
         pools: dict[str, list[tuple[int, int, float]]] = {"people": [], "everyday": [], "other": [], "phrases": []}
         donors: dict[str, list[tuple[int, int]]] = {}
-        backgrounds = []
+        backgrounds, deserted = [], []
+        self.called: list[tuple[int, int]] = []  # donors of whom it is known whether they are man, woman or child
         for at, photo in enumerate(self.photos):
             H, W = photo.size
             everyday = "person" in photo.complete
@@ -95,6 +98,8 @@ class MadeSamples(Dataset):
                 category = annotation["category"]
                 if augment.can_be_cut_out(photo, annotation):
                     donors.setdefault(category, []).append((at, number))
+                    if category == "person" and called_in(annotation.get("expressions", ())):
+                        self.called.append((at, number))
                 if annotation["area"] < 0.0015 * H * W:
                     continue
                 described = 3.0 if annotation.get("expressions") else 1.0
@@ -108,13 +113,15 @@ class MadeSamples(Dataset):
                 pools["everyday" if everyday else "other"].append((at, number, weight))
             if everyday:
                 backgrounds.append(at)
+                if not any(annotation["category"] == "person" for annotation in photo.annotations):
+                    deserted.append(at)
         self.pools = {name: [(at, number) for at, number, _ in pool] for name, pool in pools.items() if pool}
         self.totals = {name: np.cumsum([weight for *_, weight in pools[name]]) for name in self.pools}
         self.donors = {category: found for category, found in donors.items() if len(found) >= 3}
         self.donor_names = sorted(self.donors)
         weights = np.array([len(self.donors[name]) ** 0.5 for name in self.donor_names])
         self.donor_totals = np.cumsum(weights)
-        self.backgrounds = backgrounds
+        self.backgrounds, self.deserted = backgrounds, deserted
         with_groups = [at for at, photo in enumerate(self.photos) if photo.groups]
         many = [at for at, photo in enumerate(self.photos) if 2 <= len(photo.annotations) <= 12 and photo.complete]
         self.group_photos = with_groups * 2 + many
@@ -187,19 +194,21 @@ class MadeSamples(Dataset):
         if not photo.complete and not photo.plain:
             at = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
             photo, number = self.photos[at], None
+        like = rng.random() < self.recipe.one_kind
+        crowd = like and bool(self.called and self.deserted) and rng.random() < self.recipe.crowds
+        if crowd:
+            photo, number = self.photos[self.deserted[int(rng.integers(len(self.deserted)))]], None
         box = photo.annotations[number]["bbox"] if number is not None else None
         scene, numbers = self._cut(photo, box, rng, size, whole=rng.random() < self.recipe.whole)
-        like = rng.random() < self.recipe.one_kind
         kinds = [self._donor_kind(rng)] if like else [self._donor_kind(rng) for _ in range(3)]
         count = int(rng.integers(2, 5)) if like else int(rng.integers(1, 4))
         objects = []
         for turn in range(count):
             kind = kinds[turn % len(kinds)]
-            donors = self.donors[kind]
+            donors = self.called if crowd else self.donors[kind]
             donor_at, donor_number = donors[int(rng.integers(len(donors)))]
             donor = self.photos[donor_at]
-            pixels, mask = augment.cut_out(donor, self._pixels(donor), donor_number, mirrored=rng.random() < 0.5)
-            objects.append((kind, pixels, mask))
+            objects.append(augment.cut_out(donor, self._pixels(donor), donor_number, mirrored=rng.random() < 0.5))
         before = len(scene.things)
         kept_target = scene.things[numbers.index(number)].category if number in numbers else None
         scene, indices = augment.paste(scene, objects, like=like, rng=rng)
