@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-GUIDE_PIXELS = 2_000_000  # a guide of more pixels costs time and shows no edge that the network could have meant
+GUIDE_PIXELS = 1_000_000  # more cost time and show no edge that a network at 256×256 could have meant
 RADIUS = 5  # of the window in which probability is taken as linear in brightness, in pixels of the network's input
 EPSILON = 3e-3  # variance of brightness (0..1) below which a window counts as flat
 
@@ -21,26 +21,30 @@ def guide_of(photo: Image.Image) -> np.ndarray:
     return cv2.cvtColor(np.asarray(photo), cv2.COLOR_RGB2GRAY)
 
 
-def follow_edges(probability: np.ndarray, guide: np.ndarray) -> np.ndarray:
-    """`probability` (float32 0..1, h×w, as the network sees the photo) at the size of `guide` (uint8 H×W): 0..1.
+def follow_edges(probability: np.ndarray, coarse: np.ndarray, guide: np.ndarray) -> np.ndarray:
+    """`probability` (float32 0..1, H×W) with its edges where those of `guide` (uint8 H×W) are; changed in place.
 
-    On flat ground it is smoothed, along an edge of the photo it steps where the photo does.
+    coarse: the same probability as the network gave it, h×w. Where the network is sure, nothing changes; the less sure
+    it is, the more the photo decides.
     """
-    h, w = probability.shape
+    h, w = coarse.shape
     H, W = guide.shape
-    smaller = h * w < H * W
-    seen = cv2.resize(guide, (w, h), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-    I = seen.astype(np.float32) / 255  # noqa: E741, the papers' letters
-    p = probability
+    shrinks = h * w < H * W
+    seen = cv2.resize(guide, (w, h), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    I, p = seen.astype(np.float32) / 255, coarse  # noqa: E741, the papers' letters
     mean_I, mean_p = _mean(I), _mean(p)
     variance = _mean(I * I) - mean_I * mean_I
     a = (_mean(I * p) - mean_I * mean_p) / (variance + EPSILON)
     b = mean_p - a * mean_I
-    a, b = (cv2.resize(_mean(x), (W, H), interpolation=cv2.INTER_LINEAR) for x in (a, b))  # H×W
-    a *= guide
-    a /= 255
-    a += b
-    return np.clip(a, 0, 1, out=a)
+    a, b = (cv2.resize(_mean(x), (W, H), interpolation=cv2.INTER_LINEAR) for x in (a / 255, b))  # H×W
+    guided = cv2.multiply(guide, a, dtype=cv2.CV_32F)
+    guided += b
+    unsure = probability * (1 - probability)
+    unsure *= 4  # H×W, 1 where the probability is a half
+    guided -= probability
+    guided *= unsure
+    probability += guided
+    return np.clip(probability, 0, 1, out=probability)
 
 
 def _mean(x: np.ndarray) -> np.ndarray:
