@@ -17,11 +17,12 @@ from torch import Tensor
 
 from slvit.checkpoint import load_checkpoint
 from slvit.errors import CheckpointError
+from slvit.fast import FastSLViT, PhotoPart
 from slvit.model import SLViTModel, SLViTOutput
 from slvit.photo import PhotoSource, open_photo
 from slvit.processor import SLViTProcessor, Words
 
-REMEMBERED_PHOTOS = 8  # photos whose text-free part is kept: about 2 MB each at 256×256
+REMEMBERED_PHOTOS = 8  # photos whose text-free part is kept: about 4 MB each at 256×256
 PHOTO_STEPS = ("open", "prepare", "prior")
 
 
@@ -73,18 +74,18 @@ class EncodedPhoto:
     """What of a photo does not depend on the words, on the segmenter's device.
 
     size: height and width of the photo in pixels. pixel_values: 1×3×H×W, what the model sees.
-    prior_features: see `SLViTModel.encode_photo`.
+    prior_features: see `SLViTModel.encode_photo` or `FastSLViT.encode_photo`.
     """
 
     size: tuple[int, int]
     pixel_values: Tensor
-    prior_features: list[Tensor] | None
+    prior_features: list[Tensor] | PhotoPart | None
 
 
 class ReferringSegmenter:
     """Finds in a photo what an expression means. May be called from several threads at once."""
 
-    def __init__(self, model: SLViTModel, processor: SLViTProcessor, *, name: str = "SLViT") -> None:
+    def __init__(self, model: SLViTModel | FastSLViT, processor: SLViTProcessor, *, name: str = "SLViT") -> None:
         self.model = model.eval()
         self.processor = processor
         self.name = name
@@ -104,8 +105,10 @@ class ReferringSegmenter:
         device: None or "auto" takes a CUDA device when there is one. dtype: of the weights, None is float32 whatever
         the files hold. Raises CheckpointError for what cannot be loaded or for a device that is not there.
         """
-        chosen = choose_device(device)
-        model, processor = load_checkpoint(folder_or_hub_id, device=chosen, dtype=dtype or torch.float32)
+        chosen, dtype = choose_device(device), dtype or torch.float32
+        model, processor = load_checkpoint(folder_or_hub_id, device=chosen, dtype=dtype)
+        if chosen.type == "cpu" and dtype == torch.float32:
+            model = FastSLViT(model)
         return cls(model, processor, name=Path(folder_or_hub_id).resolve().name)
 
     def segment(self, photo: PhotoSource | EncodedPhoto, expression: str, *, inspect: bool = False) -> Segmentation:
