@@ -37,10 +37,8 @@ class App:
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=httpx.Timeout(120))
 
-    def memory(self) -> float:
-        """Resident memory in MB."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+    def memory(self, what: str = "VmRSS") -> float:
+        return memory(self.process.pid, what)
 
     def files(self) -> list[Path]:
         return [path for path in self.uploads.rglob("*") if path.is_file()]
@@ -48,6 +46,16 @@ class App:
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=60)
+
+
+def memory(pid: int | str, what: str = "VmRSS") -> float:
+    """Resident memory of a process in MB, or "VmHWM", the most of it since `reset_peak`."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(what)) / 1024
+
+
+def reset_peak(pid: int | str) -> None:
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 # app.py, but every connection and every name that it looks up is written to its log.
