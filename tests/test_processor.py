@@ -13,6 +13,7 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoProcessor
 
 from slvit import SLViTModel, SLViTProcessor
+from slvit.checkpoint import BUNDLED
 from slvit.errors import ExpressionError
 from slvit.processor import MAX_CHARACTERS, SLViTImageProcessor, clean_expression, input_size
 
@@ -142,6 +143,15 @@ def test_unknown_words_are_named(processor: SLViTProcessor) -> None:
     _, (words,) = processor.read(["The dog 🐕 на left, 犬?"])
     assert words.read == ["The", "dog", "🐕", "на", "left,", "犬?"]
     assert words.unknown == ["🐕", "на", "犬?"]
+
+
+def test_words_in_a_script_of_which_only_letters_are_known_are_named() -> None:
+    english = SLViTProcessor.from_pretrained(BUNDLED)
+    _, (words,) = english.read(["the собака with πλ, café dog 2"])
+    assert words.unknown == ["собака", "πλ,"]
+    for expression in ("собака слева", "左边的狗", "الكلب", "कुत्ता", "개"):
+        with pytest.raises(ExpressionError, match="describe the object in English"):
+            english.read([expression])
 
 
 @pytest.mark.parametrize(

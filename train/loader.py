@@ -109,7 +109,14 @@ def training_samples(config: TrainConfig, *, size_of: Callable[[int], tuple[int,
         raise FileNotFoundError(f"There is no data folder {config.data!r}: give one with --data FOLDER.")
     if config.dataset == "coco":
         recipe = Recipe(**{key: tuple(v) if isinstance(v, list) else v for key, v in config.recipe.items()})
-        return MadeSamples(root, recipe=recipe, seed=config.seed, samples=config.samples, size_of=size_of)
+        return MadeSamples(
+            root,
+            recipe=recipe,
+            seed=config.seed,
+            samples=config.samples,
+            size_of=size_of,
+            broken_photos=config.broken_photos,
+        )
     return SentenceSamples(
         root,
         dataset=config.dataset,
@@ -118,6 +125,7 @@ def training_samples(config: TrainConfig, *, size_of: Callable[[int], tuple[int,
         size_of=size_of,
         light=config.light,
         mirrored=config.mirrored,
+        broken_photos=config.broken_photos,
     )
 
 

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from slvit.errors import PhotoError
 from train.data import augment, coco
+from train.data.broken import BrokenPhotos
 from train.data.coco import AnnotatedPhoto
 from train.data.expressions import Describer, Made, called_in, choose, has_colour
 from train.data.scene import Scene
@@ -54,10 +55,12 @@ class MadeSamples(Dataset):
     """Sample i: {"photo": uint8 H×W×3, "mask": uint8 H×W, "text": str, "kind": str}, a function of (seed, i) alone.
 
     sizes: (H, W) of each batch, in order, cycled by the caller's batch number through `size_of`.
-    Raises PhotoError after `broken_limit` unreadable photos; up to then another photo takes the place.
+    For an unreadable photo another takes the place; more than `broken_photos` of them raise TooManyBrokenError.
     """
 
-    def __init__(self, root: Path, *, recipe: Recipe, seed: int, samples: int, size_of: Any) -> None:
+    def __init__(
+        self, root: Path, *, recipe: Recipe, seed: int, samples: int, size_of: Any, broken_photos: int = 20
+    ) -> None:
         self.recipe = recipe
         self.seed = seed
         self.samples = samples
@@ -71,8 +74,8 @@ class MadeSamples(Dataset):
             raise ValueError(f"{root} holds no annotated photo of split 'train': nothing can be trained on.")
         self._weigh()
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
-        self.broken: list[str] = []
-        self.broken_limit = 20
+        self._places = {photo.id: at for at, photo in enumerate(self.photos)}
+        self.broken = BrokenPhotos(len(self.photos), limit=broken_photos)
 
     def __len__(self) -> int:
         return self.samples
@@ -135,11 +138,8 @@ class MadeSamples(Dataset):
         for _ in range(TRIES * 4):
             try:
                 sample = self._sample(rng, size)
-            except PhotoError as error:
+            except PhotoError as error:  # noted already
                 last = error
-                self.broken.append(str(error))
-                if len(self.broken) >= self.broken_limit:
-                    raise PhotoError(f"{len(self.broken)} photos cannot be read, the last: {error}") from error
                 continue
             if sample is not None:
                 return sample
@@ -262,9 +262,13 @@ class MadeSamples(Dataset):
         if photo.id in self._cache:
             self._cache.move_to_end(photo.id)
             return self._cache[photo.id]
-        pixels = coco.pixels(photo)
-        if pixels.shape[:2] != photo.size:
-            raise PhotoError(f"{photo.file} is {pixels.shape[:2]}, its annotation says {photo.size}.")
+        try:
+            pixels = coco.pixels(photo)
+            if pixels.shape[:2] != photo.size:
+                raise PhotoError(f"{photo.file} is {pixels.shape[:2]}, its annotation says {photo.size}.")
+        except PhotoError as error:
+            self.broken.note(self._places[photo.id], error)
+            raise
         self._cache[photo.id] = pixels
         if len(self._cache) > CACHED_PHOTOS:
             self._cache.popitem(last=False)
