@@ -15,6 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,7 +42,6 @@ from train.published import COLUMNS, table_1
 
 PROTOCOLS = ("own", "lavt")
 LAVT_SIDE = 480
-AHEAD = 2  # batches whose photos are opened, and whose masks are scored, while the model is at another
 
 log = logging.getLogger("train.evaluate")
 Result = TypeVar("Result")
@@ -178,66 +178,66 @@ def answer(
 ) -> list[Result]:
     """What `finish` makes of the answer to each example of `batches`, in their order.
 
-    Other threads open the next photos and finish the last answers while the model works.
+    Several threads take a batch each, from its photos to its results. On a CPU each has one core: threads that share
+    the work of one operation wait for each other at every one of a thousand, above all on a machine that others use.
     """
     threshold = processor.image_processor.found_threshold
     processor = SLViTProcessor(SLViTImageProcessor(size=view.size, found_threshold=threshold), processor.tokenizer)
+    with suppress(ExpressionError):
+        processor.read(["warm"])  # the tokenizer's settings are written once, before threads share it
+    on_cpu = model.device.type == "cpu"
 
-    def prepare(numbers: list[int]) -> tuple[list[int], Tensor, list[int]]:
-        """The numbers, their P photos as P×3×H×W, and for each number the place of its photo among them."""
+    def answer_batch(numbers: list[int]) -> list[Result]:
         first = {examples[number].photo: examples[number] for number in reversed(numbers)}
-        pixels = processor.image_processor([view.photo(example) for example in first.values()])["pixel_values"]
+        pixels = processor.image_processor([view.photo(example) for example in first.values()])[
+            "pixel_values"
+        ]  # P×3×H×W
         places = {photo: place for place, photo in enumerate(first)}
-        return numbers, pixels, [places[examples[number].photo] for number in numbers]
-
-    def finish_batch(numbers: list[int], logits: Tensor, unreadable: list[int]) -> list[Result]:
+        unreadable = _unreadable(processor, examples, numbers)
+        read = [number for number in numbers if number not in unreadable]
+        answers: dict[int, Tensor] = {}
+        if read:
+            expressions = [examples[number].expression for number in read]
+            index = torch.tensor([places[examples[number].photo] for number in read])  # B
+            answers = dict(
+                zip(read, _logits(model, processor, pixels, index, expressions, bfloat16=bfloat16), strict=True)
+            )
         results = []
-        answers = dict(zip((number for number in numbers if number not in unreadable), logits, strict=True))
         for number in numbers:
             truth = view.truth(examples[number])  # H×W
-            if number in unreadable:
-                probability = np.zeros(truth.shape, np.float32)
-            else:
-                probability = processor.probability(answers[number], truth.shape)
+            known = number in answers
+            probability = (
+                processor.probability(answers[number], truth.shape) if known else np.zeros(truth.shape, np.float32)
+            )
             results.append(finish(number, probability, truth))
         return results
 
-    was_training = model.training
+    was_training, threads = model.training, torch.get_num_threads()
     model.eval()
-    results: list[Result] = []
-    finishing: deque[Future[list[Result]]] = deque()
+    workers = threads if on_cpu else min(8, os.cpu_count() or 1)
     try:
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            for numbers, pixels, places in _ahead(pool, prepare, batches):
-                logits, unreadable = _logits(model, processor, examples, numbers, pixels, places, bfloat16=bfloat16)
-                finishing.append(pool.submit(finish_batch, numbers, logits, unreadable))
-                if len(finishing) > AHEAD:
-                    results += finishing.popleft().result()
-            for future in finishing:
-                results += future.result()
+        if on_cpu:
+            torch.set_num_threads(1)
+        with ThreadPoolExecutor(workers) as pool:
+            return [result for results in _ahead(pool, answer_batch, batches, workers) for result in results]
     finally:
+        torch.set_num_threads(threads)
         model.train(was_training)
-    return results
 
 
 def _logits(
     model: SLViTModel,
     processor: SLViTProcessor,
-    examples: Sequence[Example],
-    numbers: list[int],
     pixels: Tensor,
-    places: list[int],
+    index: Tensor,
+    expressions: list[str],
     *,
     bfloat16: bool,
-) -> tuple[Tensor, list[int]]:
-    """Logits of the examples that can be read (float32 B×2×H×W, on the CPU), and the numbers of those that cannot."""
-    unreadable = _unreadable(processor, examples, numbers)
-    chosen = [place for number, place in zip(numbers, places, strict=True) if number not in unreadable]
-    if not chosen:
-        return torch.empty(0), unreadable
-    tokens, _ = processor.read([examples[number].expression for number in numbers if number not in unreadable])
-    pixels = pixels.to(model.device, model.dtype).contiguous(memory_format=torch.channels_last)  # P×3×H×W
-    index = torch.tensor(chosen, device=model.device)  # B
+) -> Tensor:
+    """Logits of B expressions, float32 B×2×H×W, on the CPU. pixels: P×3×H×W. index: B, each expression's photo."""
+    tokens, _ = processor.read(expressions)
+    pixels = pixels.to(model.device, model.dtype).contiguous(memory_format=torch.channels_last)
+    index = index.to(model.device)
     with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
         features = model.encode_photo(pixels)  # once a photo, not once an expression
         logits = model(
@@ -246,7 +246,7 @@ def _logits(
             tokens["attention_mask"].to(model.device),
             prior_features=None if features is None else [feature[index] for feature in features],
         ).logits
-    return logits.float().cpu(), unreadable
+    return logits.float().cpu()
 
 
 def _unreadable(processor: SLViTProcessor, examples: Sequence[Example], numbers: list[int]) -> list[int]:
@@ -265,13 +265,13 @@ def _unreadable(processor: SLViTProcessor, examples: Sequence[Example], numbers:
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, function: Callable[[list[int]], Result], items: Iterable[list[int]]
+    pool: ThreadPoolExecutor, function: Callable[[list[int]], Result], items: Iterable[list[int]], workers: int
 ) -> Iterator[Result]:
-    """`function` of each item, in order, the next few of them under way in `pool`."""
+    """`function` of each item, in order, so many of them under way in `pool` that none of `workers` waits."""
     running: deque[Future[Result]] = deque()
     for item in items:
         running.append(pool.submit(function, item))
-        if len(running) > AHEAD:
+        if len(running) >= 2 * workers:
             yield running.popleft().result()
     while running:
         yield running.popleft().result()
