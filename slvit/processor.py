@@ -20,6 +20,7 @@ from transformers import AutoImageProcessor, AutoProcessor, BatchFeature, PreTra
 from transformers.image_processing_utils import BaseImageProcessor
 
 from slvit.config import SLViTConfig
+from slvit.edges import follow_edges, guide_of
 from slvit.errors import ExpressionError
 
 STRIDE = 32  # the model's whole stride: both sides of its input are multiples of it
@@ -68,11 +69,14 @@ class SLViTImageProcessor(BaseImageProcessor):
     """Photos to B×3×H×W. Its fields stand in preprocessor_config.json.
 
     size: the model sees about size² pixels. found_threshold: confidence (0..1) from which an answer counts as found.
+    follow_edges: whether masks follow the photo's edges where the model is unsure, see slvit/edges.py.
     """
 
     model_input_names = ["pixel_values"]
 
-    def __init__(self, *, size: int = 256, found_threshold: float = 0.6, **kwargs: Any) -> None:
+    def __init__(
+        self, *, size: int = 256, found_threshold: float = 0.6, follow_edges: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if not isinstance(size, int) or size < STRIDE:
             raise ValueError(f"size is {size!r}: it must be a whole number of at least {STRIDE} pixels.")
@@ -80,6 +84,11 @@ class SLViTImageProcessor(BaseImageProcessor):
             raise ValueError(f"found_threshold is {found_threshold}: it must lie in 0..1.")
         self.size = size
         self.found_threshold = found_threshold
+        self.follow_edges = follow_edges
+
+    def guide(self, photo: Image.Image) -> np.ndarray | None:
+        """What `SLViTProcessor.probability` needs of an RGB photo to follow its edges; None where it does not."""
+        return guide_of(photo) if self.follow_edges else None
 
     def resize(self, photo: Image.Image) -> np.ndarray:
         """An RGB photo at the size that the model sees: uint8 H×W×3."""
@@ -176,16 +185,23 @@ class SLViTProcessor(ProcessorMixin):
         """The word pieces of T token numbers, [CLS] and [SEP] among them."""
         return self.tokenizer.convert_ids_to_tokens(ids.tolist())
 
-    def probability(self, logits: Tensor, photo_size: tuple[int, int]) -> np.ndarray:
+    def probability(self, logits: Tensor, photo_size: tuple[int, int], guide: np.ndarray | None = None) -> np.ndarray:
         """Logits of one photo (2×H×W) to the probability of each of its own pixels: float32 0..1, `photo_size` (H, W).
 
-        The difference of the logits is smooth where the probability is steep, so that is what is resized.
+        guide: the image processor's `guide` of the photo. The difference of the logits is smooth where the probability
+        is steep, so that is what is resized.
         """
         difference = (logits[1] - logits[0]).float().cpu().numpy()  # H×W
-        height, width = photo_size
+        height, width = photo_size if guide is None else guide.shape
         shrinks = height * width < difference.size
         resized = cv2.resize(difference, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-        return torch.from_numpy(resized).sigmoid_().numpy()  # in place: 50 megapixels are 200 MB
+        probability = torch.from_numpy(resized).sigmoid_().numpy()  # in place: 50 megapixels are 200 MB
+        if guide is None:
+            return probability
+        probability = follow_edges(probability, torch.from_numpy(difference).sigmoid_().numpy(), guide)
+        if guide.shape == photo_size:
+            return probability
+        return cv2.resize(probability, photo_size[::-1], interpolation=cv2.INTER_LINEAR)
 
     def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
         """Writes preprocessor_config.json and the tokenizer's files; gives their paths."""

@@ -24,7 +24,7 @@ from slvit.model import SLViTModel, SLViTOutput
 from slvit.photo import PhotoSource, open_photo
 from slvit.processor import STRIDE, SLViTProcessor, Words
 
-REMEMBERED_PHOTOS = 8  # photos whose text-free part is kept: about 4 MB each at 256×256
+REMEMBERED_PHOTOS = 8  # photos whose text-free part is kept: about 5 MB each at 256×256
 PHOTO_STEPS = ("open", "prepare", "prior")
 SMALLEST_INPUT = 64  # sides below which a model sees nothing: memory is not to be saved further
 
@@ -78,13 +78,15 @@ class Segmentation:
 class EncodedPhoto:
     """What of a photo does not depend on the words, on the segmenter's device.
 
-    size: height and width of the photo in pixels. pixel_values: 1×3×H×W, what the model sees.
+    size: height and width of the photo in pixels. pixel_values: 1×3×H×W, what the model sees. guide: what the mask's
+    edges follow, see `SLViTImageProcessor.guide`.
     prior_features: see `SLViTModel.encode_photo` or `FastSLViT.encode_photo`.
     """
 
     size: tuple[int, int]
     pixel_values: Tensor
     prior_features: list[Tensor] | PhotoPart | None
+    guide: np.ndarray | None
 
 
 class ReferringSegmenter:
@@ -158,6 +160,7 @@ class ReferringSegmenter:
             image = open_photo(photo)
         with _timed(timings, "prepare"):
             pixel_values = self.processor(images=image)["pixel_values"]  # 1×3×H×W
+            guide = self.processor.image_processor.guide(image)
             size = (image.height, image.width)
             key = key or (*size, hashlib.sha256(pixel_values.numpy()).digest())
         with self._lock, torch.inference_mode():
@@ -166,7 +169,7 @@ class ReferringSegmenter:
                 with _timed(timings, "prior"):
                     pixel_values = pixel_values.to(self.device, self.model.dtype)
                     encoded = self._in_memory(
-                        lambda pixels: EncodedPhoto(size, pixels, self.model.encode_photo(pixels)), pixel_values
+                        lambda pixels: EncodedPhoto(size, pixels, self.model.encode_photo(pixels), guide), pixel_values
                     )
                 self._photos[key] = encoded
                 if len(self._photos) > REMEMBERED_PHOTOS:
@@ -190,7 +193,7 @@ class ReferringSegmenter:
                 )
                 logits = output.logits[0].float().cpu()  # 2×H×W
         with _timed(timings, "resize"):
-            probability = self.processor.probability(logits, encoded.size)  # H×W of the photo
+            probability = self.processor.probability(logits, encoded.size, encoded.guide)  # H×W of the photo
             mask = probability >= 0.5
             confidence = confidence_of(probability, mask)
         found = bool(mask.any()) and confidence >= self.processor.image_processor.found_threshold

@@ -87,6 +87,22 @@ def test_a_slope_has_no_stairs(processor: SLViTProcessor) -> None:
     assert np.all(np.diff(row)[4:-4] > 0)  # each of 8 pixels in a cell has a value of its own
 
 
+@pytest.mark.parametrize("side", [256, 1800])
+def test_edges_follow_the_photo_where_the_checkpoint_says_so(processor: SLViTProcessor, side: int) -> None:
+    """The network's step lies two of its 128 pixels beside the photo's; a photo of any size has its own edge back."""
+    photo = Image.new("RGB", (side, side), "black")
+    photo.paste((255, 255, 255), (side // 2, 0, side, side))
+    logits = logits_of(np.tile((np.arange(128.0) - 66) * 0.3, (128, 1)))
+    wrong = []
+    for follow in (False, True):
+        image_processor = SLViTImageProcessor(size=128, follow_edges=follow)
+        guide = image_processor.guide(photo)
+        probability = processor.probability(logits, (side, side), guide)
+        assert probability.shape == (side, side) and (guide is not None) == follow
+        wrong.append(((probability >= 0.5) != (np.arange(side) >= side // 2)).mean())
+    assert wrong[1] < 0.3 * wrong[0]
+
+
 def same_ids(processor: SLViTProcessor, one: str, other: str) -> bool:
     return torch.equal(*(processor.read([text])[0]["input_ids"] for text in (one, other)))
 

@@ -52,7 +52,7 @@ def same(one: Segmentation, other: Segmentation) -> bool:
 def answering(probability: np.ndarray, model: SLViTModel, processor: SLViTProcessor, **fields: float) -> Segmentation:
     """The answer of a segmenter whose model found `probability`."""
     processor = SLViTProcessor(SLViTImageProcessor(size=64, **fields), processor.tokenizer)
-    processor.probability = lambda logits, photo_size: probability.astype(np.float32)
+    processor.probability = lambda logits, photo_size, guide: probability.astype(np.float32)
     return ReferringSegmenter(model, processor).segment(Image.new("RGB", probability.shape[::-1]), "dog")
 
 
