@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -349,32 +347,20 @@ def test_each_process_answers_its_share(
 
 
 def test_two_processes_count_each_example_once(checkpoint: Path, folder: Path) -> None:
-    """Started as torchrun starts them, on CPUs (gloo): the figures of one process, printed once."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    running = []
-    for rank in range(2):
-        out = folder / f"scores-{rank}.json"
-        words = ["--checkpoint", checkpoint, "--data", folder, "--device", "cpu", "--batch", "3", "--json", out]
-        environment = os.environ | {
-            "RANK": f"{rank}",
-            "LOCAL_RANK": f"{rank}",
-            "WORLD_SIZE": "2",
-            "OMP_NUM_THREADS": "1",
-        }
-        environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": f"{port}", "CUDA_VISIBLE_DEVICES": ""}
-        command = [sys.executable, "-m", "train.evaluate", *map(str, words)]
-        running.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True))
-    printed = [process.communicate(timeout=240)[0] for process in running]
-    assert [process.returncode for process in running] == [0, 0]
-    assert "by source" in printed[0] and "by source" not in printed[1]
+    """On CPUs (gloo): the figures of one process, printed once."""
+    shared_file = folder / "shared.json"
+    words = ["--checkpoint", checkpoint, "--data", folder, "--device", "cpu", "--batch", "3"]
+    launch = ["accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--num_cpu_threads_per_process", "1"]
+    launch += ["--main_process_port", "0", "-m", "train.evaluate"]
+    command = [sys.executable, "-m", *launch, *map(str, words), "--json", str(shared_file)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("by source") == 1
 
     alone = folder / "alone.json"
-    words = ["--checkpoint", checkpoint, "--data", folder, "--device", "cpu", "--batch", "3", "--json", alone]
-    assert main([str(word) for word in words]) == 0
-    shared, single = (json.loads((folder / name).read_text()) for name in ("scores-0.json", "alone.json"))
+    assert main([*map(str, words), "--json", str(alone)]) == 0
+    shared, single = (json.loads(file.read_text()) for file in (shared_file, alone))
     shared, single = shared["results"]["folder val"], single["results"]["folder val"]
     assert [r["number"] for r in shared["records"]] == [r["number"] for r in single["records"]]
     assert shared["all"] == pytest.approx(single["all"], abs=0.2)
-    assert not (folder / "scores-1.json").exists()

@@ -56,6 +56,21 @@ def annotated_photos(root: Path, *, count: int = 8, side: int = 96, val: int = 2
     return root
 
 
+def listed_photos(root: Path) -> Path:
+    """The same photos as a folder of photo, mask and text: one expression for each of the two things on each."""
+    photos = annotated_photos(root / "drawn")
+    content = json.loads((photos / "instances.json").read_text())
+    lines = []
+    for image in content["images"]:
+        both = [of for of in content["annotations"] if of["image_id"] == image["id"]]
+        for side, of in zip(("left", "right"), sorted(both, key=lambda of: of["bbox"][0]), strict=True):
+            text = f"the {side} {SHAPES[of['category_id'] - 1]}"
+            photo = f"drawn/photos/{image['file_name']}"
+            lines.append(json.dumps({"photo": photo, "text": text, "mask": of["segmentation"]}))
+    (root / "list.jsonl").write_text("\n".join(lines))
+    return root
+
+
 def text_encoder(folder: Path) -> Path:
     """A BERT of random weights that knows the words of made expressions."""
     words = "the a on left right one in of most middle top bottom big small not that is front back red green blue shape"

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from train.config import TrainConfig
-from train.loop import train
+from train.loop import BadLossesError, train
 
 USAGE = """usage: python -m train --config FILE [--key value ...]
 
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
         given = pairs(arguments)
         file = given.pop("config", None)
         train(TrainConfig.load(Path(file) if file else None, given))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, BadLossesError) as error:
         # What a worker of the loader raises comes with its whole stack: the sentence is the last line.
         sentence = str(error).strip().splitlines()[-1].partition("Error: ")[2] if "worker process" in str(error) else ""
         print(f"train: {sentence or error}", file=sys.stderr)

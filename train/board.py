@@ -13,6 +13,7 @@ from slvit.photo import open_photo
 from slvit.pictures import contact_sheet, uncertainty_picture
 from slvit.processor import SLViTProcessor
 from train.data.example import Example
+from train.metrics import Scores
 
 
 class Board:
@@ -25,6 +26,14 @@ class Board:
         """One point of each curve."""
         for name, value in values.items():
             self.writer.add_scalar(name, value, step)
+
+    def validation(self, step: int, scores: Scores) -> None:
+        """Every score over all validation examples."""
+        summary = scores.overall
+        values = {"mIoU": summary.miou, "oIoU": summary.oiou, "point": summary.point, "boundary_F": summary.boundary_f}
+        values |= {f"P@{at}": share for at, share in summary.precision.items()}
+        values |= {"gIoU": summary.giou, "cIoU": summary.ciou, "N-acc": summary.n_acc} if summary.n_acc else {}
+        self.curves(step, {f"validation/{name}": value for name, value in values.items() if value is not None})
 
     def pictures(self, step: int, model: SLViTModel, processor: SLViTProcessor, examples: list[Example]) -> None:
         """Masks beside the truth on one sheet, and for each example map_U with its patches."""

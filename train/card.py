@@ -34,7 +34,7 @@ def card(config: TrainConfig, *, samples: int, seconds: float, scores: Scores | 
         "preset": config.preset + (f", with {json.dumps(config.model)}" if config.model else ""),
         "started from": config.weights or config.encoder_weights or "random weights of the encoder",
         "text encoder": f"{config.text_encoder}{', frozen' if 'text_encoder' in config.freeze else ''}",
-        "data": f"{config.dataset} layout, hash {data_hash(Path(config.data))}",
+        "data": "; ".join(f"{one.dataset} layout, hash {data_hash(Path(one.data))}" for one in config.sources),
         "samples": f"{samples:,} in {seconds / 3600:.1f} hours",
         "sizes": ", ".join(f"{share:.0%} at {side}×{side}" for share, side in config.phases),
         "optimiser": f"AdamW, learning rate {config.lr:g}, {config.schedule}, weight decay {config.weight_decay:g}",

@@ -19,6 +19,16 @@ SCHEDULES = ("cosine", "polynomial", "constant")
 PRECISIONS = ("no", "bf16", "fp16")
 
 
+@dataclass(frozen=True)
+class Source:
+    """One data set of a run. dataset: its layout. share: of the samples, among those of the other sources."""
+
+    data: str
+    dataset: str = "coco"
+    split_by: str = ""
+    share: float = 1.0
+
+
 @dataclass
 class TrainConfig:
     """One run. Unknown or ill-typed keys are refused with the nearest valid name."""
@@ -34,8 +44,9 @@ class TrainConfig:
 
     # what it is trained on
     data: str = ""
-    dataset: str = "coco"  # "coco" makes expressions from annotated photos, the others bring sentences
+    dataset: str = "coco"  # "coco" makes expressions from annotated photos, the others bring sentences; or "mix"
     split_by: str = ""  # unc, umd or google, where a data set is split in several ways
+    mix: list[dict[str, Any]] = field(default_factory=list)  # for "mix": fields of Source, instead of data and split_by
     recipe: dict[str, Any] = field(default_factory=dict)  # fields of train.data.made.Recipe
     samples: int = 100_000  # in all; a run of epochs has samples = epochs × objects
     epochs: int | None = None  # instead of samples, where the data set has a length
@@ -89,11 +100,29 @@ class TrainConfig:
             _check_type(name, value)
         self._one_of("schedule", SCHEDULES)
         self._one_of("precision", PRECISIONS)
-        self._one_of("dataset", DATASETS)
+        self._one_of("dataset", (*DATASETS, "mix"))
+        self._check_mix()
         _known("model", self.model, MODEL_FIELDS)
         _known("recipe", self.recipe, tuple(f.name for f in dataclasses.fields(Recipe)))
         if abs(sum(share for share, _ in self.phases) - 1) > 1e-6 or any(side % 32 for _, side in self.phases):
             raise ValueError("phases: the shares must add up to 1, and the sides be multiples of 32.")
+
+    def _check_mix(self) -> None:
+        if (self.dataset == "mix") != bool(self.mix):
+            raise ValueError('mix lists the data sets of a run whose dataset is "mix": give both, or neither.')
+        for entry in self.mix:
+            _known("mix", entry, tuple(f.name for f in dataclasses.fields(Source)))
+            if "data" not in entry or entry.get("dataset", "coco") not in DATASETS or not entry.get("share", 1.0) > 0:
+                raise ValueError(
+                    f"mix: {entry} needs data (a folder), a dataset of {', '.join(DATASETS)}, and a share above 0."
+                )
+
+    @property
+    def sources(self) -> list[Source]:
+        """The data sets that are trained on, one unless they are mixed."""
+        if self.mix:
+            return [Source(**entry) for entry in self.mix]
+        return [Source(self.data, self.dataset, self.split_by)]
 
     def _one_of(self, name: str, valid: tuple[str, ...]) -> None:
         if getattr(self, name) not in valid:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from slvit.processor import SLViTProcessor
-from train.config import TrainConfig
+from train.config import Source, TrainConfig
+from train.data import refcoco
+from train.data.example import Example
+from train.data.layout import examples_of
 from train.data.made import MadeSamples, Recipe
+from train.data.mix import MixedSamples, SizeInMix, numbers_of_parts, refuse_photos
 from train.data.sentences import SentenceSamples
 
 # Width over height of a batch beside square ones, as steps of 32 pixels allow.
@@ -103,38 +107,80 @@ class Numbered(Dataset):
 
 
 def training_samples(config: TrainConfig, *, size_of: Callable[[int], tuple[int, int]]) -> Dataset:
-    """The data set that `config` names. Raises FileNotFoundError or ValueError naming what is missing and where."""
-    root = Path(config.data)
-    if not config.data or not root.is_dir():
-        raise FileNotFoundError(f"There is no data folder {config.data!r}: give one with --data FOLDER.")
-    if config.dataset == "coco":
+    """The data set, or mix of them, that `config` names.
+
+    Photos of any validation or test split of RefCOCO and its kin are left out of a mix with one of them.
+    Raises FileNotFoundError or ValueError naming what is missing and where.
+    """
+    sources = config.sources
+    for source in sources:
+        if not source.data or not (Path(source.data).is_dir() or source.data.endswith(".jsonl")):
+            raise FileNotFoundError(f"There is no data folder {source.data!r}: give one with --data FOLDER.")
+    if len(sources) == 1:
+        return _samples_of(sources[0], config, size_of=size_of, seed=config.seed)
+    kin = {Path(source.data) for source in sources if source.dataset in refcoco.DATASETS}
+    held_out = set().union(*map(refcoco.held_out, sorted(kin)))
+    numbers = numbers_of_parts([source.share for source in sources], samples=config.samples, seed=config.seed)
+    parts = [
+        _samples_of(
+            source, config, size_of=SizeInMix(size_of, of_part), seed=config.seed + place, without_photos=held_out
+        )
+        for place, (source, of_part) in enumerate(zip(sources, numbers, strict=True))
+    ]
+    return MixedSamples(parts, numbers)
+
+
+def _samples_of(
+    source: Source,
+    config: TrainConfig,
+    *,
+    size_of: Callable[[int], tuple[int, int]],
+    seed: int,
+    without_photos: Collection[int] = (),
+) -> Dataset:
+    root = Path(source.data)
+    if source.dataset == "coco":
         recipe = Recipe(**{key: tuple(v) if isinstance(v, list) else v for key, v in config.recipe.items()})
+        if without_photos:
+            refuse_photos(root, without_photos)
         return MadeSamples(
             root,
             recipe=recipe,
-            seed=config.seed,
+            seed=seed,
             samples=config.samples,
             size_of=size_of,
             broken_photos=config.broken_photos,
         )
     return SentenceSamples(
         root,
-        dataset=config.dataset,
-        partition=config.split_by,
-        seed=config.seed,
+        dataset=source.dataset,
+        partition=source.split_by,
+        seed=seed,
         size_of=size_of,
         light=config.light,
         mirrored=config.mirrored,
         broken_photos=config.broken_photos,
+        without_photos=without_photos,
     )
 
 
 def samples_of_epochs(config: TrainConfig) -> int:
-    """How many samples the config's epochs have. Raises ValueError where samples are made without end."""
-    if config.dataset == "coco":
-        raise ValueError("epochs: made expressions have no end to an epoch, so give --samples instead.")
+    """How many samples the config's epochs have. Raises ValueError where samples are made without end, or mixed."""
+    if config.dataset in ("coco", "mix"):
+        raise ValueError("epochs: neither made expressions nor a mix have an end, so give --samples instead.")
     samples = training_samples(config, size_of=lambda number: (32, 32))
     return config.epochs * len(samples)
+
+
+def validation_examples(config: TrainConfig) -> list[Example]:
+    """The validation split of every data set of the run. Raises FileNotFoundError or ValueError."""
+    return [
+        example
+        for source in config.sources
+        for example in examples_of(
+            Path(source.data), source.dataset, split=config.validate_split, partition=source.split_by
+        )
+    ]
 
 
 def loader(

@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast, gather_object
 from huggingface_hub import HfApi
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from slvit.model import SLViTModel
 from slvit.processor import SLViTProcessor
@@ -22,13 +26,13 @@ from train.average import Average
 from train.board import Board
 from train.card import card
 from train.config import TrainConfig
-from train.data.layout import examples_of
-from train.evaluate import evaluate
+from train.data.example import Example
+from train.evaluate import evaluate, spread
 from train.export import export, never_trained, write_whole
-from train.loader import loader, samples_of_epochs
+from train.loader import loader, samples_of_epochs, validation_examples
 from train.losses import segmentation_loss
 from train.metrics import Scores
-from train.optimizer import freeze, learning_rate, make_optimizer, training_mode
+from train.optimizer import freeze, learning_rate, make_optimizer, training_mode, without_gradient
 from train.start import start_model
 from train.state import BEST, LAST, load_state, random_states, restore_random_states, save_state
 
@@ -38,11 +42,23 @@ CHANGEABLE |= {"validate_on", "samples", "tensorboard", "pictures", "push_to_hub
 CHANGEABLE |= {"recipe", "broken_photos"}
 
 
-def train(config: TrainConfig) -> Path:
-    """Starts the run of `config`, or continues it from its folder; gives the folder of the exported checkpoint.
+class BadLossesError(RuntimeError):
+    """Too many steps had a loss or a gradient that is not finite."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """checkpoint: the exported folder. stopped: by a signal, before the last step."""
+
+    checkpoint: Path
+    stopped: bool
+
+
+def train(config: TrainConfig) -> Outcome:
+    """Starts the run of `config`, or continues it from its folder.
 
     Stops cleanly after the step at hand on SIGTERM or SIGINT. Raises ValueError or FileNotFoundError naming what does
-    not fit, and RuntimeError after `bad_losses` losses that were not finite.
+    not fit, OSError where the run's folder cannot be written, and BadLossesError.
     """
     if config.epochs:
         config = dataclasses.replace(config, samples=samples_of_epochs(config))
@@ -67,6 +83,9 @@ def train(config: TrainConfig) -> Path:
     say(*report, sep="\n")
     freeze(model, config.freeze)
     frozen = never_trained(model)
+    if accelerator.num_processes > 1:  # processes wait for the gradient of every parameter that could have one
+        for name in without_gradient(model):
+            model.get_parameter(name).requires_grad_(False)
     model.checkpoint_blocks(config.checkpoint_blocks)
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)
@@ -75,6 +94,7 @@ def train(config: TrainConfig) -> Path:
     model.to(accelerator.device)
     optimizer = make_optimizer(model, config, accelerator.device)
     average = Average(model, config.average)
+    torch.manual_seed(config.seed + accelerator.process_index)  # each process drops out units of its own
     run = _Run(config, accelerator, model, processor, optimizer, average, frozen, out)
     if (out / LAST).exists():
         run.resume(load_state(out / LAST))
@@ -113,9 +133,11 @@ class _Run:
         self.bad_losses = 0
         self.best = -1.0
         self.seconds = 0.0
-        self.stopping = False
+        self.told_to_stop = self.stopping = False
         self.scores: Scores | None = None  # of the last validation
+        self.examples: list[Example] | None = None  # of the validation split
         self.board = Board(out) if config.tensorboard and accelerator.is_main_process else None
+        self.bar: tqdm | None = None  # on a terminal; a log gets lines
 
     @property
     def seen(self) -> int:
@@ -127,10 +149,15 @@ class _Run:
         """Steps until the run is through or is told to stop."""
         handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            self._go()
+            with tqdm(total=self.steps, initial=self.step, unit="step", disable=self._bar_disabled()) as self.bar:
+                self._go()
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+
+    def _bar_disabled(self) -> bool | None:
+        """None: only a terminal gets the bar."""
+        return None if self.accelerator.is_main_process else True
 
     def _go(self) -> None:
         config = self.config
@@ -149,6 +176,7 @@ class _Run:
             lr = learning_rate(config, step=self.step, steps=self.steps)
             loss, norm = self._one_step(batches, lr)
             self.step += 1
+            self.bar.update()
             window.append(loss)
             if self.step % config.log_every == 0:
                 self.seconds += time.monotonic() - began
@@ -179,23 +207,29 @@ class _Run:
                 loss = self._loss(batch) / config.accumulate
                 self.accelerator.backward(loss)
             total += float(loss.detach())
-        total = float(self.accelerator.reduce(torch.tensor(total, device=self.accelerator.device), "mean"))
-        norm = 0.0
-        if config.clip:
-            norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip))
-        if torch.isfinite(torch.tensor([total, norm])).all():
+        # Told to stop in one process, all stop after the same step.
+        here = torch.tensor([total, float(self.told_to_stop)], device=self.accelerator.device)
+        total, stopping = self.accelerator.reduce(here, "mean").tolist()
+        self.stopping = stopping > 0
+        norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip or math.inf))
+        scaled = self.accelerator.scaler is not None  # fp16: an overflow makes the scaler skip the step and scale less
+        if math.isfinite(total) and (scaled or math.isfinite(norm)):
             self.optimizer.step()
-            if config.average:
+            if config.average and math.isfinite(norm):
                 self.average.update(self.model, self.step)
         else:
-            self.bad_losses += 1
-            self.accelerator.print(f"step {self.step}: loss {total}, gradient norm {norm}: skipped")
-            if self.bad_losses > config.bad_losses:
-                raise RuntimeError(
-                    f"{self.bad_losses} steps had a loss that is not finite: lower --lr, or use --precision no."
-                )
+            self._skip(total, norm)
         self.optimizer.zero_grad(set_to_none=True)
         return total, norm
+
+    def _skip(self, loss: float, norm: float) -> None:
+        """Counts a step that was not taken."""
+        self.bad_losses += 1
+        self._say(f"step {self.step}: loss {loss}, gradient norm {norm}: skipped")
+        if self.bad_losses > self.config.bad_losses:
+            raise BadLossesError(
+                f"{self.bad_losses} steps had a loss that is not finite: lower --lr, or use --precision no."
+            )
 
     def _loss(self, batch: dict[str, Tensor]) -> Tensor:
         pixels = batch["pixel_values"].float() / 255  # B×3×H×W, 0..1
@@ -206,7 +240,7 @@ class _Run:
         return segmentation_loss(logits, batch["mask"], dice_weight=self.config.dice)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.stopping = True
+        self.told_to_stop = True
 
     # --- what stays ---------------------------------------------------------------------------------------------------
 
@@ -219,11 +253,19 @@ class _Run:
             self.board.curves(self.step, values)
         line |= {"seconds": round(self.seconds), "seconds_left": round(left)}
         self.write(line)
-        print(
-            f"step {self.step}/{self.steps}  loss {values['loss']:.4f}  lr {values['lr']:.2e}  "
-            f"{values['samples_per_second']:.1f} samples/s  {left / 60:.0f} min left",
-            flush=True,
-        )
+        shown = f"loss {values['loss']:.4f}  lr {values['lr']:.2e}"
+        if self.bar.disable:
+            rate = f"{values['samples_per_second']:.1f} samples/s  {left / 60:.0f} min left"
+            self._say(f"step {self.step}/{self.steps}  {shown}  {rate}")
+        else:
+            self.bar.set_postfix_str(shown)
+
+    def _say(self, text: str) -> None:
+        """One line, above the bar where there is one, from one process."""
+        if self.bar.disable:
+            self.accelerator.print(text, flush=True)
+        else:
+            self.bar.write(text)
 
     def write(self, line: dict[str, Any]) -> None:
         self.out.mkdir(parents=True, exist_ok=True)
@@ -231,11 +273,16 @@ class _Run:
             file.write(json.dumps(line) + "\n")
 
     def save(self, name: str) -> None:
+        """Saves the state under `name`; every process calls this."""
+        state = self.state()
         if self.accelerator.is_main_process:
-            save_state(self.out / name, self.state())
+            save_state(self.out / name, state)
         self.accelerator.wait_for_everyone()
 
     def state(self) -> dict[str, Any]:
+        """All that exact resumption needs; every process calls this, for the random states of all are in it."""
+        random = random_states()
+        others = gather_object([random])[1:] if self.accelerator.num_processes > 1 else []
         return {
             "step": self.step,
             "together": self.together,
@@ -243,7 +290,8 @@ class _Run:
             "average": self.average.state,
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
-            "random": random_states(),
+            "random": random,
+            "random_of_others": others,
             "bad_losses": self.bad_losses,
             "best": self.best,
             "seconds": self.seconds,
@@ -269,7 +317,8 @@ class _Run:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.accelerator.scaler and state["scaler"]:
             self.accelerator.scaler.load_state_dict(state["scaler"])
-        restore_random_states(state["random"])
+        mine = self.accelerator.process_index
+        restore_random_states([state["random"], *state.get("random_of_others", [])][mine])
         self.step, self.bad_losses = state["step"], state["bad_losses"]
         self.best, self.seconds = state["best"], state["seconds"]
 
@@ -278,31 +327,36 @@ class _Run:
     def validate(self) -> Scores:
         """Scores of the averaged weights on a fixed part of the validation split; the best are exported."""
         config = self.config
-        examples = examples_of(
-            Path(config.data), config.dataset, split=config.validate_split, partition=config.split_by
-        )
-        stride = max(1, len(examples) // self.config.validate_on)
+        if self.examples is None:
+            self.examples = validation_examples(config)
         random = random_states()  # scoring must not change what training does next
         self.model.eval()
-        with self.average.in_place_of(self.model):
-            scores = evaluate(self.model, self.processor, examples[::stride], bfloat16=self.config.precision == "bf16")
+        averaged = self.average.in_place_of(self.model) if config.average else contextlib.nullcontext()
+        with averaged:
+            if self.accelerator.num_processes > 1:
+                broadcast(list(self.model.buffers()))  # each process has its own statistics: score one model
+            scores = evaluate(
+                self.model,
+                self.processor,
+                spread(self.examples, config.validate_on),
+                bfloat16=config.precision == "bf16",
+            )
             if self.board:
-                shown = examples[:: max(1, len(examples) // max(1, config.pictures))][: config.pictures]
-                self.board.pictures(self.step, self.model, self.processor, shown)
-                self.board.curves(
-                    self.step, {"validation/mIoU": scores.overall.miou, "validation/oIoU": scores.overall.oiou}
-                )
+                self.board.pictures(self.step, self.model, self.processor, spread(self.examples, config.pictures))
+                self.board.validation(self.step, scores)
         restore_random_states(random)
         self.scores = scores
         summary = scores.overall
-        is_best = summary.miou > self.best
-        self.best = max(self.best, summary.miou)
+        miou = summary.miou or 0.0
+        is_best = miou > self.best
+        self.best = max(self.best, miou)
         if self.accelerator.is_main_process:
             self.write({"step": self.step, "samples": self.seen, "validation": scores.to_dict()})
-            print(f"step {self.step}: validation mIoU {summary.miou:.1f}, oIoU {summary.oiou:.1f}", flush=True)
+            self._say(f"step {self.step}: validation mIoU {miou:.1f}, oIoU {summary.oiou or 0.0:.1f}")
             if is_best:
                 self.export(self.out / "best")
-                save_state(self.out / BEST, self.state())
+        if is_best:
+            self.save(BEST)
         return scores
 
     def export(self, folder: Path) -> None:
@@ -310,7 +364,7 @@ class _Run:
         state = self.average.whole_state(self.model) if self.config.average else None
         export(self.model, self.processor, folder, frozen=self.frozen, state=state)
 
-    def finish(self) -> Path:
+    def finish(self) -> Outcome:
         folder = self.out / "checkpoint"
         if self.accelerator.is_main_process:
             self.export(folder)
@@ -324,7 +378,7 @@ class _Run:
                 flush=True,
             )
         self.accelerator.wait_for_everyone()
-        return folder
+        return Outcome(folder, self.stopping)
 
 
 def write_whole_text(path: Path, text: str) -> None:

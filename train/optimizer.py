@@ -24,6 +24,23 @@ def freeze(model: SLViTModel, prefixes: list[str]) -> None:
         parameter.requires_grad_(not name.startswith(tuple(prefixes)) if prefixes else True)
 
 
+def without_gradient(model: SLViTModel) -> list[str]:
+    """Names of trainable parameters that the logits do not depend on, such as URCE's where the decoder reads F_i alone.
+
+    The model is left as it was.
+    """
+    was_training, device = model.training, model.device
+    model.eval()
+    photo = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)).to(device)
+    ids = torch.ones(1, 4, dtype=torch.long, device=device)
+    with torch.enable_grad():
+        model(photo, ids, ids).logits.sum().backward()
+    found = [name for name, parameter in model.named_parameters() if parameter.requires_grad and parameter.grad is None]
+    model.zero_grad(set_to_none=True)
+    model.train(was_training)
+    return found
+
+
 def training_mode(model: SLViTModel) -> None:
     """Training mode, but for wholly frozen parts: their batch norms and dropouts stay as at the answer."""
     model.train()

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 
 from slvit.checkpoint import load_checkpoint
 from slvit.segmenter import choose_device
 from train.__main__ import pairs
 from train.config import TrainConfig
-from train.data.layout import examples_of
 from train.evaluate import evaluate
-from train.loop import train
+from train.loader import validation_examples
+from train.loop import BadLossesError, train, write_whole_text
 
 # The paper's table 2, part by part: what a row is called, and which fields of SLViTConfig make it.
 KERNELS = {
@@ -69,17 +70,26 @@ def run_table(table: str, config: TrainConfig) -> str:
     """Trains what is not trained yet and gives the table: oIoU, mIoU, P@0.5 of each row on the validation split."""
     lines = [f"{'':32} {'oIoU':>6} {'mIoU':>6} {'P@0.5':>6}   {config.dataset} {config.validate_split}"]
     for name, row in rows_of(table, config).items():
-        folder = train(row)
         result = Path(row.out) / f"{row.validate_split}.json"
         if not result.exists():
-            device = choose_device(row.device)
-            model, processor = load_checkpoint(folder, device=device, dtype=torch.float32)
-            found = examples_of(Path(row.data), row.dataset, split=row.validate_split, partition=row.split_by)
-            summary = evaluate(model, processor, found).overall
-            result.write_text(json.dumps([summary.oiou, summary.miou, summary.precision[0.5]]))
-        oiou, miou, half = json.loads(result.read_text())
-        lines.append(f"{name:32} {oiou:6.2f} {miou:6.2f} {half:6.2f}")
+            trained = train(row)
+            if trained.stopped:
+                return "\n".join([*lines, f"{name}: stopped; the same command goes on from here"])
+            _score(row, trained.checkpoint, result)
+        scores = json.loads(result.read_text())
+        lines.append(f"{name:32} " + " ".join(f"{scores[score]:6.2f}" for score in ("oiou", "miou", "p@0.5")))
     return "\n".join(lines)
+
+
+def _score(row: TrainConfig, checkpoint: Path, result: Path) -> None:
+    """Scores the row's checkpoint on its validation split, by all processes that there are, into the file `result`."""
+    state = PartialState()
+    device = state.device if state.num_processes > 1 else choose_device(row.device)
+    model, processor = load_checkpoint(checkpoint, device=device, dtype=torch.float32)
+    scores = evaluate(model, processor, validation_examples(row))
+    if state.is_main_process:
+        write_whole_text(result, json.dumps(scores.to_dict()["all"], indent=1) + "\n")
+    state.wait_for_everyone()
 
 
 def main(arguments: list[str]) -> int:
@@ -89,8 +99,9 @@ def main(arguments: list[str]) -> int:
             raise ValueError(f"name a table first: {', '.join(TABLES)}.")
         given = pairs(arguments[1:])
         file = given.pop("config", None)
-        print(run_table(arguments[0], TrainConfig.load(Path(file) if file else None, given)))
-    except (ValueError, FileNotFoundError) as error:
+        table = run_table(arguments[0], TrainConfig.load(Path(file) if file else None, given))
+        PartialState().print(table)
+    except (ValueError, OSError, BadLossesError) as error:
         print(f"train.tables: {error}", file=sys.stderr)
         return 2
     return 0

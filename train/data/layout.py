@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from train.data import coco, folder, refcoco
@@ -59,13 +60,21 @@ def splits_of(dataset: str, partition: str) -> tuple[str, ...]:
     return ("val",)
 
 
-def examples_of(root: Path, dataset: str, *, split: str, partition: str = "") -> list[Example]:
-    """Examples of one split, the same list at every call.
+def examples_of(
+    root: Path, dataset: str, *, split: str, partition: str = "", without_photos: Collection[int] = ()
+) -> list[Example]:
+    """Examples of one split, the same list at every call. without_photos: COCO ids that RefCOCO and its kin leave out.
 
     Raises FileNotFoundError or ValueError naming what is missing or wrong.
     """
     if dataset in refcoco.PARTITIONS:
-        found = refcoco.examples(root, split, dataset=dataset, partition=partition or partition_of(dataset))
+        found = refcoco.examples(
+            root,
+            split,
+            dataset=dataset,
+            partition=partition or partition_of(dataset),
+            without_photos=without_photos,
+        )
     elif dataset == "coco":
         found = coco.examples(root, split)
     elif dataset == "folder":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class SentenceSamples(Dataset):
     Each epoch takes every object once, in an order of its own, and one of its sentences at random. light, mirrored:
     whether photos change in brightness and are mirrored (left and right in the sentence trade places). For an object of
     an unreadable photo the next one takes the place; more than `broken_photos` of them raise TooManyBrokenError.
+    without_photos: see `examples_of`.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class SentenceSamples(Dataset):
         light: bool,
         mirrored: bool,
         broken_photos: int,
+        without_photos: Collection[int] = (),
     ) -> None:
         targets: dict[str, list[Example]] = {}
-        for example in examples_of(root, dataset, split="train", partition=partition):
+        found = examples_of(root, dataset, split="train", partition=partition, without_photos=without_photos)
+        for example in found:
             targets.setdefault(example.target_id, []).append(example)
         self.targets = list(targets.values())
         self._places: dict[Path, int] = {}
