@@ -19,6 +19,8 @@ from PIL import Image
 from slvit.checkpoint import BUNDLED
 from slvit.errors import CheckpointError
 from slvit.page import build_page, launch_options
+from slvit.page.log import log_without_messages
+from slvit.page.uploads import private_uploads
 from slvit.segmenter import ReferringSegmenter
 
 
@@ -30,7 +32,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
     parser.add_argument("--share", action="store_true", help="also make a public link")
     arguments = parser.parse_args()
-
+    log_without_messages()
     segmenters, problems = {}, []
     for name in arguments.checkpoint:
         try:
@@ -41,14 +43,16 @@ def main() -> None:
             problems.append(str(error))
             print(f"slvit: {error}")
 
-    page = build_page(segmenters, problem=" ".join(problems), gpu=spaces.GPU(duration=30) if spaces else lambda f: f)
-    page.launch(
-        server_name=arguments.host,
-        server_port=arguments.port,
-        share=arguments.share or None,
-        mcp_server=importlib.util.find_spec("mcp") is not None,
-        **launch_options(),
-    )
+    gpu = spaces.GPU(duration=30) if spaces else lambda function: function
+    with private_uploads():
+        page = build_page(segmenters, problem=" ".join(problems), gpu=gpu)
+        page.launch(
+            server_name=arguments.host,
+            server_port=arguments.port,
+            share=arguments.share or None,
+            mcp_server=importlib.util.find_spec("mcp") is not None,
+            **launch_options(),
+        )
 
 
 if __name__ == "__main__":

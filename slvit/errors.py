@@ -11,3 +11,11 @@ class ExpressionError(ValueError):
 
 class CheckpointError(ValueError):
     """A checkpoint folder that does not hold a whole, safe SLViT model."""
+
+
+class BusyError(RuntimeError):
+    """Too many visitors at once; the sentence says when to come back."""
+
+
+class FaultError(RuntimeError):
+    """Something went wrong that is not the visitor's doing."""

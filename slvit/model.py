@@ -210,6 +210,11 @@ def coordinates_of(x: Tensor) -> Tensor:
 # --- Uncertain region cross-scale enhancement (section 3.4) -----------------------------------------------------------
 
 
+def patches_of(config: SLViTConfig, cells: int) -> int:
+    """K of a photo whose stage 4 has `cells`: the share that `top_k` is of the 225 cells at 480×480, at least one."""
+    return min(cells, max(1, round(config.top_k / CELLS_AT_480 * cells))) if config.top_k else 0
+
+
 def uncertainty_map(correlation: list[Tensor], *, standardized: bool) -> Tensor:
     """map_U (eq. 8) of R_1..R_4 (B×H_i×W_i, float32): where neighbouring scales disagree, B×H_4×W_4."""
     size = correlation[-1].shape[-2:]
@@ -251,7 +256,7 @@ class URCE(nn.Module):
             tokens.append(self.unify[number](patch))  # B×K×p²×C_f, eq. 10
         counts = [patch.shape[2] for patch in tokens]
         x = torch.cat(tokens, dim=2)  # B×K×N×C_f, N = 64+16+4+1 = 85
-        attended, attention = self._attend(self.norm(x), output_attention=output_attention)
+        attended, attention = self.attend(self.norm(x), output_attention=output_attention)
         x = x + attended  # eq. 11
 
         enhanced = list(features)
@@ -263,7 +268,8 @@ class URCE(nn.Module):
             enhanced[number] = copy
         return enhanced, attention
 
-    def _attend(self, x: Tensor, *, output_attention: bool) -> tuple[Tensor, Tensor | None]:
+    def attend(self, x: Tensor, *, output_attention: bool) -> tuple[Tensor, Tensor | None]:
+        """x: B×K×N×C_f. MSA of eq. 11 within each patch, B×K×N×C_f, and, if asked, its weights B×K×8×N×N."""
         B, K, N, C_f = x.shape
         qkv = self.qkv(x).view(B * K, N, 3, URCE_HEADS, C_f // URCE_HEADS)  # BK×N×3×8×d
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # BK×8×N×d each
@@ -446,9 +452,7 @@ class SLViTModel(PreTrainedModel):
             scores.append(S)  # B×H_iW_i×T, float32
             sizes.append(x.shape[-2:])
 
-        if patches is None:
-            patches = max(1, round(config.top_k / CELLS_AT_480 * sizes[3].numel())) if config.top_k else 0
-        patches = min(patches, sizes[3].numel())
+        patches = patches_of(config, sizes[3].numel()) if patches is None else min(patches, sizes[3].numel())
         enhanced, correlation, uncertainty, index, attention = features, None, None, None, None
         if self.urce is not None and patches or output_insides:
             correlation = [S.sum(dim=2).unflatten(1, size) for S, size in zip(scores, sizes, strict=True)]  # B×H_i×W_i

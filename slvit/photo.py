@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +29,10 @@ READABLE = "JPEG, PNG, WebP, BMP, GIF" + (", TIFF or HEIC" if pillow_heif else "
 MAX_PIXELS = 64_000_000  # a decoded photo of this size takes 192 MB, its probabilities 256 MB
 MAX_BYTES = 512_000_000  # as large as an uncompressed file of that many pixels gets
 MIN_SIDE = 16
+# A progressive JPEG is decoded once for each of its scans: encoders write about ten. A file of 30 bytes a scan, with a
+# million of them, would be decoded for a day.
+MAX_SCANS = 30
+JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # of those that are followed by the length of a segment
 
 # Values that may be meant as white, by PIL mode: 16-bit, 32-bit and float grey say nothing of it themselves.
 SIXTEEN_BIT = dict.fromkeys(("I;16", "I;16L", "I;16B", "I;16N"), (65535,))
@@ -77,7 +82,7 @@ def _identify(source: str | Path | bytes | BinaryIO) -> Image.Image:
         raise PhotoError(f"{name} is empty: save or download it again.")
 
     try:
-        return Image.open(file, formats=FORMATS)
+        image = Image.open(file, formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise PhotoError(f"{name} is too large: at most {MAX_PIXELS // 1_000_000} megapixels are answered.") from error
     except UnidentifiedImageError as error:
@@ -88,6 +93,25 @@ def _identify(source: str | Path | bytes | BinaryIO) -> Image.Image:
         raise PhotoError(f"{name} {what_to_do}") from error
     except Exception as error:
         raise PhotoError(f"{name} is damaged: save or download it again.") from error
+    if image.format in ("JPEG", "MPO") and _scans(file) > MAX_SCANS:
+        raise PhotoError(f"{name} is made so that decoding it takes very long: save it anew first.")
+    return image
+
+
+def _scans(file: BinaryIO) -> int:
+    """The scans of a JPEG file, whose position in the end is what it was; at most one more than MAX_SCANS."""
+    position = file.seek(0, io.SEEK_CUR)
+    file.seek(0)
+    content = file.read()
+    file.seek(position)
+    scans, at = 0, 2
+    while scans <= MAX_SCANS and (marker := JPEG_MARKER.search(content, at)):
+        at = marker.end()
+        if content[at - 1] == 0xD9:  # the end of the picture: phones append whole films after it
+            break
+        scans += content[at - 1] == 0xDA
+        at += int.from_bytes(content[at : at + 2], "big")
+    return scans
 
 
 def _open_file(source: str | Path | bytes | BinaryIO) -> BinaryIO:

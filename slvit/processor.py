@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +20,16 @@ from transformers import AutoImageProcessor, AutoProcessor, BatchFeature, PreTra
 from transformers.image_processing_utils import BaseImageProcessor
 
 from slvit.config import SLViTConfig
+from slvit.edges import follow_edges, guide_of
 from slvit.errors import ExpressionError
 
 STRIDE = 32  # the model's whole stride: both sides of its input are multiples of it
 MAX_TOKENS = 512  # BERT's table of positions, [CLS] and [SEP] among them
 EXAMPLE = "type what to look for, such as “the dog on the left”"
 MAX_CHARACTERS = 10_000  # far beyond 510 word pieces of any language: nobody waits for a pasted book
+# The least share of a vocabulary that is in a script it knows words of. Below it are only its letters: the English
+# BERT's is 1.6 % Chinese characters and 0.3 % Cyrillic letters.
+KNOWN_SCRIPT = 0.02
 
 
 def input_size(height: int, width: int, size: int) -> tuple[int, int]:
@@ -51,7 +56,8 @@ class Words:
     """What became of an expression's words.
 
     read: those the model saw, in order. unread: those beyond its 510 word pieces; a word cut in two stands in both.
-    unknown: those among `read` that its vocabulary has nothing of, such as an emoji or another script.
+    unknown: those among `read` that its vocabulary has nothing of, such as an emoji, or nothing but the letters of,
+    such as a word in another script.
     """
 
     read: list[str]
@@ -63,11 +69,14 @@ class SLViTImageProcessor(BaseImageProcessor):
     """Photos to B×3×H×W. Its fields stand in preprocessor_config.json.
 
     size: the model sees about size² pixels. found_threshold: confidence (0..1) from which an answer counts as found.
+    follow_edges: whether masks follow the photo's edges where the model is unsure, see slvit/edges.py.
     """
 
     model_input_names = ["pixel_values"]
 
-    def __init__(self, *, size: int = 256, found_threshold: float = 0.6, **kwargs: Any) -> None:
+    def __init__(
+        self, *, size: int = 256, found_threshold: float = 0.6, follow_edges: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if not isinstance(size, int) or size < STRIDE:
             raise ValueError(f"size is {size!r}: it must be a whole number of at least {STRIDE} pixels.")
@@ -75,6 +84,11 @@ class SLViTImageProcessor(BaseImageProcessor):
             raise ValueError(f"found_threshold is {found_threshold}: it must lie in 0..1.")
         self.size = size
         self.found_threshold = found_threshold
+        self.follow_edges = follow_edges
+
+    def guide(self, photo: Image.Image) -> np.ndarray | None:
+        """What `SLViTProcessor.probability` needs of an RGB photo to follow its edges; None where it does not."""
+        return guide_of(photo) if self.follow_edges else None
 
     def resize(self, photo: Image.Image) -> np.ndarray:
         """An RGB photo at the size that the model sees: uint8 H×W×3."""
@@ -103,6 +117,8 @@ class SLViTProcessor(ProcessorMixin):
 
     def __init__(self, image_processor: SLViTImageProcessor, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__(image_processor, tokenizer)
+        scripts = Counter(script for piece in tokenizer.get_vocab() for script in _scripts(piece))
+        self._known_scripts = {script for script, count in scripts.items() if count >= KNOWN_SCRIPT * len(tokenizer)}
 
     def __call__(self, images: Any = None, text: str | Sequence[str] | None = None, **kwargs: Any) -> BatchFeature:
         """Photos (RGB, see `open_photo`) and expressions, either one or lists of one length, to the model's arguments.
@@ -154,23 +170,38 @@ class SLViTProcessor(ProcessorMixin):
         return Words(
             read=[word.group() for word in read],
             unread=text[end:].split(),
-            unknown=[word.group() for word in read if not any(word.start() <= start < word.end() for start in known)],
+            unknown=[
+                word.group()
+                for word in read
+                if not any(word.start() <= start < word.end() for start in known) or self._is_foreign(word.group())
+            ],
         )
+
+    def _is_foreign(self, word: str) -> bool:
+        scripts = _scripts(word)
+        return bool(scripts) and not scripts & self._known_scripts
 
     def tokens(self, ids: Tensor | np.ndarray) -> list[str]:
         """The word pieces of T token numbers, [CLS] and [SEP] among them."""
         return self.tokenizer.convert_ids_to_tokens(ids.tolist())
 
-    def probability(self, logits: Tensor, photo_size: tuple[int, int]) -> np.ndarray:
+    def probability(self, logits: Tensor, photo_size: tuple[int, int], guide: np.ndarray | None = None) -> np.ndarray:
         """Logits of one photo (2×H×W) to the probability of each of its own pixels: float32 0..1, `photo_size` (H, W).
 
-        The difference of the logits is smooth where the probability is steep, so that is what is resized.
+        guide: the image processor's `guide` of the photo. The difference of the logits is smooth where the probability
+        is steep, so that is what is resized.
         """
         difference = (logits[1] - logits[0]).float().cpu().numpy()  # H×W
-        height, width = photo_size
+        height, width = photo_size if guide is None else guide.shape
         shrinks = height * width < difference.size
         resized = cv2.resize(difference, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-        return torch.from_numpy(resized).sigmoid_().numpy()  # in place: 50 megapixels are 200 MB
+        probability = torch.from_numpy(resized).sigmoid_().numpy()  # in place: 50 megapixels are 200 MB
+        if guide is None:
+            return probability
+        probability = follow_edges(probability, torch.from_numpy(difference).sigmoid_().numpy(), guide)
+        if guide.shape == photo_size:
+            return probability
+        return cv2.resize(probability, photo_size[::-1], interpolation=cv2.INTER_LINEAR)
 
     def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
         """Writes preprocessor_config.json and the tokenizer's files; gives their paths."""
@@ -191,6 +222,11 @@ def _wordful(expression: str) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _scripts(text: str) -> set[str]:
+    """The scripts of the letters in `text`, as their Unicode names begin: LATIN, CYRILLIC, CJK, and so on."""
+    return {unicodedata.name(character, "?").split()[0] for character in text if character.isalpha()}
 
 
 def _has_letter_or_digit(text: str) -> bool:

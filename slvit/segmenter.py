@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from slvit.checkpoint import load_checkpoint
-from slvit.errors import CheckpointError
+from slvit.errors import CheckpointError, PhotoError
+from slvit.fast import FastSLViT, PhotoPart
 from slvit.model import SLViTModel, SLViTOutput
 from slvit.photo import PhotoSource, open_photo
-from slvit.processor import SLViTProcessor, Words
+from slvit.processor import STRIDE, SLViTProcessor, Words
 
-REMEMBERED_PHOTOS = 8  # photos whose text-free part is kept: about 2 MB each at 256×256
+REMEMBERED_PHOTOS = 8  # photos whose text-free part is kept: about 5 MB each at 256×256
 PHOTO_STEPS = ("open", "prepare", "prior")
+SMALLEST_INPUT = 64  # sides below which a model sees nothing: memory is not to be saved further
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -72,19 +78,21 @@ class Segmentation:
 class EncodedPhoto:
     """What of a photo does not depend on the words, on the segmenter's device.
 
-    size: height and width of the photo in pixels. pixel_values: 1×3×H×W, what the model sees.
-    prior_features: see `SLViTModel.encode_photo`.
+    size: height and width of the photo in pixels. pixel_values: 1×3×H×W, what the model sees. guide: what the mask's
+    edges follow, see `SLViTImageProcessor.guide`.
+    prior_features: see `SLViTModel.encode_photo` or `FastSLViT.encode_photo`.
     """
 
     size: tuple[int, int]
     pixel_values: Tensor
-    prior_features: list[Tensor] | None
+    prior_features: list[Tensor] | PhotoPart | None
+    guide: np.ndarray | None
 
 
 class ReferringSegmenter:
     """Finds in a photo what an expression means. May be called from several threads at once."""
 
-    def __init__(self, model: SLViTModel, processor: SLViTProcessor, *, name: str = "SLViT") -> None:
+    def __init__(self, model: SLViTModel | FastSLViT, processor: SLViTProcessor, *, name: str = "SLViT") -> None:
         self.model = model.eval()
         self.processor = processor
         self.name = name
@@ -104,8 +112,10 @@ class ReferringSegmenter:
         device: None or "auto" takes a CUDA device when there is one. dtype: of the weights, None is float32 whatever
         the files hold. Raises CheckpointError for what cannot be loaded or for a device that is not there.
         """
-        chosen = choose_device(device)
-        model, processor = load_checkpoint(folder_or_hub_id, device=chosen, dtype=dtype or torch.float32)
+        chosen, dtype = choose_device(device), dtype or torch.float32
+        model, processor = load_checkpoint(folder_or_hub_id, device=chosen, dtype=dtype)
+        if chosen.type == "cpu" and dtype == torch.float32:
+            model = FastSLViT(model)
         return cls(model, processor, name=Path(folder_or_hub_id).resolve().name)
 
     def segment(self, photo: PhotoSource | EncodedPhoto, expression: str, *, inspect: bool = False) -> Segmentation:
@@ -150,6 +160,7 @@ class ReferringSegmenter:
             image = open_photo(photo)
         with _timed(timings, "prepare"):
             pixel_values = self.processor(images=image)["pixel_values"]  # 1×3×H×W
+            guide = self.processor.image_processor.guide(image)
             size = (image.height, image.width)
             key = key or (*size, hashlib.sha256(pixel_values.numpy()).digest())
         with self._lock, torch.inference_mode():
@@ -157,7 +168,9 @@ class ReferringSegmenter:
             if encoded is None:
                 with _timed(timings, "prior"):
                     pixel_values = pixel_values.to(self.device, self.model.dtype)
-                    encoded = EncodedPhoto(size, pixel_values, self.model.encode_photo(pixel_values))
+                    encoded = self._in_memory(
+                        lambda pixels: EncodedPhoto(size, pixels, self.model.encode_photo(pixels), guide), pixel_values
+                    )
                 self._photos[key] = encoded
                 if len(self._photos) > REMEMBERED_PHOTOS:
                     self._photos.popitem(last=False)
@@ -175,25 +188,52 @@ class ReferringSegmenter:
             with _timed(timings, "text"):
                 tokens, (words,) = self.processor.read([expression])
             with _timed(timings, "model"):
-                output = self.model(
-                    encoded.pixel_values,
-                    tokens["input_ids"].to(self.device),
-                    tokens["attention_mask"].to(self.device),
-                    output_insides=inspect,
-                    prior_features=encoded.prior_features,
+                seen, output = self._in_memory(
+                    lambda pixels: self._forward(encoded, pixels, tokens, inspect=inspect), encoded.pixel_values
                 )
                 logits = output.logits[0].float().cpu()  # 2×H×W
         with _timed(timings, "resize"):
-            probability = self.processor.probability(logits, encoded.size)  # H×W of the photo
+            probability = self.processor.probability(logits, encoded.size, encoded.guide)  # H×W of the photo
             mask = probability >= 0.5
             confidence = confidence_of(probability, mask)
         found = bool(mask.any()) and confidence >= self.processor.image_processor.found_threshold
         inspection = None
         if inspect:
-            H, W = encoded.pixel_values.shape[-2:]
+            H, W = seen.shape[-2:]
             inspection = _inspection(output, self.processor.tokens(tokens["input_ids"][0]), (H, W))
         timings["total"] = sum(timings.values())
         return Segmentation(mask, probability, confidence, found, timings, words, inspection)
+
+    def _forward(
+        self, encoded: EncodedPhoto, pixel_values: Tensor, tokens: dict[str, Tensor], *, inspect: bool
+    ) -> tuple[Tensor, SLViTOutput]:
+        """What the model saw of the photo (1×3×H×W: `encoded`'s pixels, or fewer) and its output."""
+        whole = pixel_values is encoded.pixel_values
+        return pixel_values, self.model(
+            pixel_values,
+            tokens["input_ids"].to(self.device),
+            tokens["attention_mask"].to(self.device),
+            output_insides=inspect,
+            prior_features=encoded.prior_features if whole else self.model.encode_photo(pixel_values),
+        )
+
+    def _in_memory(self, work: Callable[[Tensor], T], pixel_values: Tensor) -> T:
+        """`work(pixel_values)` (1×3×H×W); where the GPU's memory runs out, again with all that was kept freed, then
+        with half as many pixels each way, and so on. Raises PhotoError when even the smallest does not fit.
+        """
+        freed = False
+        while True:
+            try:
+                return work(pixel_values)
+            except torch.OutOfMemoryError:
+                pass  # freed below, not here: the exception holds tensors
+            if freed:
+                pixel_values = _halved(pixel_values)
+            self._photos.clear()
+            gc.collect()
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            freed = True
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
@@ -220,6 +260,15 @@ def _key_of_file(photo: PhotoSource) -> Hashable | None:
             return None  # open_photo will say what is wrong
         return path, status.st_mtime_ns, status.st_size
     return None
+
+
+def _halved(pixel_values: Tensor) -> Tensor:
+    """1×3×H×W at about half of each side, in multiples of the model's stride."""
+    H, W = pixel_values.shape[-2:]
+    if min(H, W) <= SMALLEST_INPUT:
+        raise PhotoError("There is too little memory on the GPU for this photo: try again later, or use --device cpu.")
+    size = [max(STRIDE, round(side / 2 / STRIDE) * STRIDE) for side in (H, W)]
+    return torch.nn.functional.interpolate(pixel_values, size=size, mode="area")  # 1×3×size
 
 
 def confidence_of(probability: np.ndarray, mask: np.ndarray) -> float:

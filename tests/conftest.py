@@ -6,12 +6,15 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import string
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from serving import App, start_app
 from transformers import BertTokenizer
 
 from slvit import ReferringSegmenter, SLViTConfig, SLViTModel, SLViTProcessor
@@ -71,3 +74,26 @@ def photo() -> Image.Image:
     down, across = np.mgrid[0:150, 0:200]
     pixels = np.stack([across, down, 255 * ((across // 25 + down // 25) % 2)], axis=-1)
     return Image.fromarray(pixels.astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def app(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """app.py with the small model, in a process of its own: the tests that attack or load it share it."""
+    app = start_app(checkpoint, tmp_path_factory.mktemp("app"))
+    yield app
+    app.stop()
+
+
+@pytest.fixture
+def client(app: App) -> Iterator[httpx.Client]:
+    with app.client() as client:
+        yield client
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="fuzz, load and kill runs at full length")
+
+
+@pytest.fixture(scope="session")
+def long(request: pytest.FixtureRequest) -> bool:
+    return request.config.getoption("--long")

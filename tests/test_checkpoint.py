@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from slvit import ReferringSegmenter, SLViTModel, SLViTProcessor
-from slvit.checkpoint import BUNDLED
+from slvit.checkpoint import BUNDLED, load_checkpoint
 from slvit.errors import CheckpointError
 from train.export import export
 
@@ -35,6 +35,10 @@ def edit_weights(path: Path, change: Callable[[dict], object]) -> None:
     save_file(tensors, path, metadata={"format": "pt"})
 
 
+def load(folder: Path) -> tuple[SLViTModel, SLViTProcessor]:
+    return load_checkpoint(folder, device=torch.device("cpu"), dtype=torch.float32)
+
+
 def refusal(folder: Path | str) -> str:
     with pytest.raises(CheckpointError) as caught:
         ReferringSegmenter.from_pretrained(folder, device="cpu")
@@ -42,18 +46,19 @@ def refusal(folder: Path | str) -> str:
 
 
 def test_loads_every_weight_to_the_bit(checkpoint: Path, model: SLViTModel) -> None:
-    segmenter = ReferringSegmenter.from_pretrained(checkpoint, device="cpu")
-    loaded = segmenter.model.state_dict()
+    whole, _ = load(checkpoint)
+    loaded = whole.state_dict()
     assert loaded.keys() == model.state_dict().keys()
     assert all(torch.equal(loaded[key], tensor) for key, tensor in model.state_dict().items())
-    assert not segmenter.model.training
+    assert not whole.training
+    segmenter = ReferringSegmenter.from_pretrained(checkpoint, device="cpu")
     assert segmenter.name == "small" and segmenter.device.type == "cpu"
     assert segmenter.processor.image_processor.size == 128
 
 
 def test_half_precision_is_loaded_to_float32(model: SLViTModel, processor: SLViTProcessor, tmp_path: Path) -> None:
     export(model, processor, tmp_path, frozen=set(), dtype=torch.float16)
-    loaded = ReferringSegmenter.from_pretrained(tmp_path, device="cpu").model
+    loaded, _ = load(tmp_path)
     assert {tensor.dtype for tensor in loaded.state_dict().values()} == {torch.float32, torch.int64}
     assert torch.equal(loaded.decoder.classifier.weight, model.decoder.classifier.weight.half().float())
 
@@ -62,7 +67,7 @@ def test_what_hugging_face_saves_loads_too(model: SLViTModel, processor: SLViTPr
     model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
     assert (tmp_path / "model.safetensors").exists()
-    loaded = ReferringSegmenter.from_pretrained(tmp_path, device="cpu").model.state_dict()
+    loaded = load(tmp_path)[0].state_dict()
     assert all(torch.equal(loaded[key], tensor) for key, tensor in model.state_dict().items())
 
 

@@ -9,7 +9,7 @@ import pytest
 from training import annotated_photos
 
 from train.data import coco
-from train.data.augment import cut, light, mask_patches, mirror, paste, window_around
+from train.data.augment import CutOut, cut, light, mask_patches, mirror, paste, window_around
 from train.data.colours import colour_names, colour_shares, main_colour
 from train.data.expressions import Describer, choose, head_noun, swap_sides
 from train.data.made import MadeSamples, Recipe, typed
@@ -60,7 +60,8 @@ def test_left_right_and_order() -> None:
     assert {"right dog", "dog on the right"} <= right
     assert any("second" in text or "2nd" in text for text in middle) and "middle dog" in middle
     for words, others in (("left", right), ("right", left)):
-        assert not any(words in text.split() and "from" not in text and "not" not in text.split() for text in others)
+        ranked = {"from", "to", "second", "2nd", "third", "3rd", "not"}
+        assert not any(words in text.split() and not ranked & set(text.split()) for text in others)
 
 
 def test_things_too_close_to_order_are_not_ordered() -> None:
@@ -73,7 +74,9 @@ def test_size_colour_and_depth() -> None:
     big, small = texts(pair, 0), texts(pair, 1)
     assert {"biggest dog", "red dog", "front dog"} <= big
     assert {"smallest dog", "blue dog", "back dog"} <= small
-    assert not any("red" in text.split() and "not" not in text for text in small)
+    of_another = {"not", "next", "by", "beside", "of"}
+    assert not any("red" in text.split() and not of_another & set(text.split()) for text in small)
+    assert any(text.startswith("dog") and "red dog" in text for text in small)  # told by the one beside it
 
 
 def test_a_colour_that_others_share_singles_nothing_out() -> None:
@@ -117,6 +120,39 @@ def test_groups_and_their_number() -> None:
     assert not any("three" in one.text for one in made)
 
 
+def test_two_differences_together_single_out() -> None:
+    """Two in red and one in blue: the place counts among those in red."""
+    boxes = ((5, 10, 30, 110), (65, 10, 90, 110), (125, 10, 150, 110))
+    people = scene(*(("person", box, "gray") for box in boxes))
+    for (x0, _, x1, _), colour in zip(boxes, ("blue", "red", "red"), strict=True):
+        people.photo[10:60, x0:x1] = PAINT[colour]
+    blue, left_red, right_red = (texts(people, index, 80) for index in range(3))
+    assert {"left person in red", "person in red on left"} & left_red
+    assert {"right person in red", "person in red on right"} & right_red
+    assert "person in blue on left" in blue
+    for others, words in ((blue | right_red, "left person in red"), (blue | left_red, "right person in red")):
+        assert words not in others
+
+
+def test_man_and_woman_only_where_all_are_known() -> None:
+    people = scene(*(("person", box, "gray") for box in (LEFT, MIDDLE, RIGHT)))
+    for thing, word in zip(people.things, ("woman", "man", "man"), strict=True):
+        thing.called = (word,)
+    woman, left_man, right_man = (texts(people, index, 80) for index in range(3))
+    assert {"the woman", "lady"} & woman and not {"woman", "man", "the man", "guy"} & (left_man | right_man)
+    assert {"left man", "man on left"} & left_man and {"right man", "man on right", "right guy"} & right_man
+    assert not {"left man", "left guy", "man on left", "man left"} & (woman | right_man)
+    people.things[2].called = ()
+    assert not {"woman", "the woman", "lady"} & texts(people, 0, 80)
+
+
+def test_absent_clothes_are_worn_by_nobody() -> None:
+    people = scene(("person", (10, 10, 40, 110), "red"), ("person", (110, 10, 140, 110), "blue"), complete="person")
+    made = [Describer(people, np.random.default_rng(seed)).absent() for seed in range(80)]
+    said = [one.text for one in made if one and ("shirt" in one.text or " in " in one.text or "wearing" in one.text)]
+    assert said and not any({"red", "blue"} & set(text.split()) for text in said)
+
+
 def test_absent_things_are_absent() -> None:
     one = scene(("dog", LEFT, "red"), complete="dog cat horse")
     for seed in range(80):
@@ -143,7 +179,9 @@ def test_random_scenes_are_read_back_by_plain_rules() -> None:
         dogs = scene(*(("dog", box, "gray") for box in boxes))
         centre = [(x0 + x1) / 2 for x0, _, x1, _ in boxes]
         area = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes]
-        order = sorted(range(n), key=lambda j: centre[j])
+        bottom = sorted(range(n), key=lambda j: boxes[j][3])  # the farthest first
+        steps = [boxes[b][3] - boxes[a][3] for a, b in zip(bottom, bottom[1:], strict=False)]
+        rows = {"back": bottom[: int(np.argmax(steps)) + 1], "front": bottom[int(np.argmax(steps)) + 1 :]}
         for index in range(n):
             for made in Describer(dogs, rng).of(index):
                 words = made.text.split()
@@ -152,8 +190,10 @@ def test_random_scenes_are_read_back_by_plain_rules() -> None:
                     for k, forms in enumerate((("second", "2nd"), ("third", "3rd"), ("fourth", "4th")), 1)
                     if set(forms) & set(words)
                 ]
-                if "not" in words or "corner" in words or {"top", "bottom"} & set(words):
+                if "not" in words or "corner" in words or {"top", "bottom", "upper", "lower"} & set(words):
                     continue
+                row = next((rows[word] for word in ("front", "back") if word in words), range(n))
+                order = sorted(row, key=lambda j: centre[j])
                 if ranks:
                     expected = order[ranks[0]] if "left" in words else order[-1 - ranks[0]]
                 elif {"left", "leftmost"} & set(words):
@@ -255,8 +295,8 @@ def test_validation_examples_are_the_same_at_every_call_and_never_predicted(root
 
 def test_pasted_things_cover_what_is_below_and_stand_in_the_list() -> None:
     below = scene(("cat", (0, 0, W, H), "green"))
-    object_ = (np.full((30, 20, 3), PAINT["red"], np.uint8), np.full((30, 20), 255, np.uint8))
-    made, indices = paste(below, [("dog", *object_)] * 3, like=True, rng=np.random.default_rng(1))
+    dog = CutOut("dog", np.full((30, 20, 3), PAINT["red"], np.uint8), np.full((30, 20), 255, np.uint8))
+    made, indices = paste(below, [dog] * 3, like=True, rng=np.random.default_rng(1))
     assert indices and all(made.things[index].category == "dog" for index in indices)
     together = np.sum([thing.mask for thing in made.things], axis=0)
     assert together.max() == 1, "no pixel belongs to two things"

@@ -13,6 +13,7 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoProcessor
 
 from slvit import SLViTModel, SLViTProcessor
+from slvit.checkpoint import BUNDLED
 from slvit.errors import ExpressionError
 from slvit.processor import MAX_CHARACTERS, SLViTImageProcessor, clean_expression, input_size
 
@@ -86,6 +87,22 @@ def test_a_slope_has_no_stairs(processor: SLViTProcessor) -> None:
     assert np.all(np.diff(row)[4:-4] > 0)  # each of 8 pixels in a cell has a value of its own
 
 
+@pytest.mark.parametrize("side", [256, 1800])
+def test_edges_follow_the_photo_where_the_checkpoint_says_so(processor: SLViTProcessor, side: int) -> None:
+    """The network's step lies two of its 128 pixels beside the photo's; a photo of any size has its own edge back."""
+    photo = Image.new("RGB", (side, side), "black")
+    photo.paste((255, 255, 255), (side // 2, 0, side, side))
+    logits = logits_of(np.tile((np.arange(128.0) - 66) * 0.3, (128, 1)))
+    wrong = []
+    for follow in (False, True):
+        image_processor = SLViTImageProcessor(size=128, follow_edges=follow)
+        guide = image_processor.guide(photo)
+        probability = processor.probability(logits, (side, side), guide)
+        assert probability.shape == (side, side) and (guide is not None) == follow
+        wrong.append(((probability >= 0.5) != (np.arange(side) >= side // 2)).mean())
+    assert wrong[1] < 0.3 * wrong[0]
+
+
 def same_ids(processor: SLViTProcessor, one: str, other: str) -> bool:
     return torch.equal(*(processor.read([text])[0]["input_ids"] for text in (one, other)))
 
@@ -142,6 +159,15 @@ def test_unknown_words_are_named(processor: SLViTProcessor) -> None:
     _, (words,) = processor.read(["The dog 🐕 на left, 犬?"])
     assert words.read == ["The", "dog", "🐕", "на", "left,", "犬?"]
     assert words.unknown == ["🐕", "на", "犬?"]
+
+
+def test_words_in_a_script_of_which_only_letters_are_known_are_named() -> None:
+    english = SLViTProcessor.from_pretrained(BUNDLED)
+    _, (words,) = english.read(["the собака with πλ, café dog 2"])
+    assert words.unknown == ["собака", "πλ,"]
+    for expression in ("собака слева", "左边的狗", "الكلب", "कुत्ता", "개"):
+        with pytest.raises(ExpressionError, match="describe the object in English"):
+            english.read([expression])
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def same(one: Segmentation, other: Segmentation) -> bool:
 def answering(probability: np.ndarray, model: SLViTModel, processor: SLViTProcessor, **fields: float) -> Segmentation:
     """The answer of a segmenter whose model found `probability`."""
     processor = SLViTProcessor(SLViTImageProcessor(size=64, **fields), processor.tokenizer)
-    processor.probability = lambda logits, photo_size: probability.astype(np.float32)
+    processor.probability = lambda logits, photo_size, guide: probability.astype(np.float32)
     return ReferringSegmenter(model, processor).segment(Image.new("RGB", probability.shape[::-1]), "dog")
 
 
@@ -249,3 +249,50 @@ def test_any_shape_of_photo_is_answered(segmenter: ReferringSegmenter, size: tup
 def test_fifty_megapixels_are_answered(segmenter: ReferringSegmenter) -> None:
     answer = segmenter.segment(Image.new("L", (8192, 6144), 90), "the dog")
     assert answer.mask.shape == (6144, 8192) and 0 <= answer.confidence <= 1
+
+
+class FullGPU:
+    """A model that does not fit into memory with more than `pixels`, nor before `asked` calls."""
+
+    def __init__(self, model: SLViTModel, monkeypatch: pytest.MonkeyPatch, *, pixels: int, asked: int = 0) -> None:
+        self.seen: list[tuple[int, int]] = []
+        forward = type(model).forward
+
+        def limited(pixel_values: torch.Tensor, *arguments: object, **options: object) -> object:
+            self.seen.append(tuple(pixel_values.shape[-2:]))
+            if pixel_values[0, 0].numel() > pixels or len(self.seen) <= asked:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return forward(model, pixel_values, *arguments, **options)
+
+        monkeypatch.setattr(model, "forward", limited)
+
+
+def test_memory_that_only_needs_freeing_changes_nothing(
+    segmenter: ReferringSegmenter, photo: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = segmenter.segment(photo, "the dog")
+    gpu = FullGPU(segmenter.model, monkeypatch, pixels=10**6, asked=1)
+    assert same(segmenter.segment(photo, "the dog"), expected)
+    assert gpu.seen == [(96, 160), (96, 160)]
+
+
+def test_without_memory_a_smaller_size_is_tried(
+    segmenter: ReferringSegmenter, photo: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = FullGPU(segmenter.model, monkeypatch, pixels=64 * 96)
+    answer = segmenter.segment(photo, "the dog", inspect=True)
+    assert gpu.seen == [(96, 160), (96, 160), (64, 64)]
+    assert answer.mask.shape == (150, 200) and answer.inspection.input_size == (64, 64)
+    monkeypatch.undo()
+    assert segmenter.segment(photo, "the dog", inspect=True).inspection.input_size == (96, 160)
+
+
+def test_without_any_memory_there_is_a_sentence(
+    segmenter: ReferringSegmenter, photo: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = segmenter.segment(photo, "the dog")
+    FullGPU(segmenter.model, monkeypatch, pixels=0)
+    with pytest.raises(PhotoError, match="too little memory on the GPU"):
+        segmenter.segment(photo, "the dog")
+    monkeypatch.undo()
+    assert same(segmenter.segment(photo, "the dog"), expected)

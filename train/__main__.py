@@ -25,7 +25,9 @@ def main(arguments: list[str]) -> int:
         file = given.pop("config", None)
         train(TrainConfig.load(Path(file) if file else None, given))
     except (ValueError, OSError, BadLossesError) as error:
-        print(f"train: {error}", file=sys.stderr)
+        # What a worker of the loader raises comes with its whole stack: the sentence is the last line.
+        sentence = str(error).strip().splitlines()[-1].partition("Error: ")[2] if "worker process" in str(error) else ""
+        print(f"train: {sentence or error}", file=sys.stderr)
         return 2
     return 0
 

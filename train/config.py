@@ -59,6 +59,7 @@ class TrainConfig:
     max_words: int = 40  # word pieces of an expression that training reads
     masked_words: float = 0.0  # share of samples in which one word is masked
     workers: int = 1
+    broken_photos: int = 20  # unreadable photos that are named and passed over before the run stops
     seed: int = 0
 
     # how

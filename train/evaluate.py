@@ -68,6 +68,11 @@ class View:
         """`size` None is the processor's own, or 480 for "lavt"."""
         return cls(protocol, size or (LAVT_SIDE if protocol == "lavt" else processor.image_processor.size))
 
+    @property
+    def squashes(self) -> bool:
+        """Whether photos lose their aspect, and masks are scored at 480×480 as the network gives them."""
+        return self.protocol == "lavt"
+
     def __str__(self) -> str:
         if self.protocol == "lavt":
             side = input_size(1, 1, self.size)[0]
@@ -181,17 +186,20 @@ def answer(
     Several threads take a batch each, from its photos to its results. On a CPU each has one core: threads that share
     the work of one operation wait for each other at every one of a thousand, above all on a machine that others use.
     """
-    threshold = processor.image_processor.found_threshold
-    processor = SLViTProcessor(SLViTImageProcessor(size=view.size, found_threshold=threshold), processor.tokenizer)
+    of_checkpoint = processor.image_processor
+    image_processor = SLViTImageProcessor(
+        size=view.size, found_threshold=of_checkpoint.found_threshold, follow_edges=of_checkpoint.follow_edges
+    )
+    processor = SLViTProcessor(image_processor, processor.tokenizer)
     with suppress(ExpressionError):
         processor.read(["warm"])  # the tokenizer's settings are written once, before threads share it
     on_cpu = model.device.type == "cpu"
 
     def answer_batch(numbers: list[int]) -> list[Result]:
         first = {examples[number].photo: examples[number] for number in reversed(numbers)}
-        pixels = processor.image_processor([view.photo(example) for example in first.values()])[
-            "pixel_values"
-        ]  # P×3×H×W
+        photos = {photo: view.photo(example) for photo, example in first.items()}
+        pixels = image_processor(list(photos.values()))["pixel_values"]  # P×3×H×W
+        guides = {photo: None if view.squashes else image_processor.guide(shown) for photo, shown in photos.items()}
         places = {photo: place for place, photo in enumerate(first)}
         unreadable = _unreadable(processor, examples, numbers)
         read = [number for number in numbers if number not in unreadable]
@@ -205,10 +213,9 @@ def answer(
         results = []
         for number in numbers:
             truth = view.truth(examples[number])  # H×W
-            known = number in answers
-            probability = (
-                processor.probability(answers[number], truth.shape) if known else np.zeros(truth.shape, np.float32)
-            )
+            probability = np.zeros(truth.shape, np.float32)
+            if number in answers:
+                probability = processor.probability(answers[number], truth.shape, guides[examples[number].photo])
             results.append(finish(number, probability, truth))
         return results
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -15,6 +14,7 @@ from transformers import BertConfig
 from slvit.config import FIELDS
 from slvit.model import SLViTModel
 from slvit.processor import SLViTProcessor
+from train.state import replace_file
 
 FROZEN = "model-frozen.safetensors"  # what was never trained: the same bytes in every version of a checkpoint
 TRAINED = "model-trained.safetensors"
@@ -82,15 +82,7 @@ def write_whole(path: Path, content: bytes) -> None:
     """Writes `content` so that `path` holds the old bytes or the new ones, whatever happens in between."""
     if path.exists() and path.stat().st_size == len(content) and path.read_bytes() == content:
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(path, content)
 
 
 def never_trained(model: SLViTModel) -> set[str]:

@@ -144,7 +144,14 @@ def _samples_of(
         recipe = Recipe(**{key: tuple(v) if isinstance(v, list) else v for key, v in config.recipe.items()})
         if without_photos:
             refuse_photos(root, without_photos)
-        return MadeSamples(root, recipe=recipe, seed=seed, samples=config.samples, size_of=size_of)
+        return MadeSamples(
+            root,
+            recipe=recipe,
+            seed=seed,
+            samples=config.samples,
+            size_of=size_of,
+            broken_photos=config.broken_photos,
+        )
     return SentenceSamples(
         root,
         dataset=source.dataset,
@@ -153,6 +160,7 @@ def _samples_of(
         size_of=size_of,
         light=config.light,
         mirrored=config.mirrored,
+        broken_photos=config.broken_photos,
         without_photos=without_photos,
     )
 

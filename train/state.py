@@ -13,17 +13,22 @@ LAST, BEST = "last.pt", "best.pt"
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Writes `state` under a temporary name, flushes it to the disk, then renames: `path` is always whole.
-
-    Raises OSError, and leaves the file that was there, when the disk is full.
-    """
+    """Writes `state`; `path` is always whole. Raises OSError, and leaves what was there, when the disk is full."""
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    replace_file(path, buffer.getbuffer())
+
+
+def replace_file(path: Path, content: bytes | memoryview) -> None:
+    """Writes under a temporary name, flushes to the disk, then renames: `path` holds the old bytes or the new ones.
+
+    The temporary name is always the same, so that what a kill leaves behind is overwritten by the next attempt.
+    """
+    temporary = path.with_name(f".{path.name}.part")
     try:
         with temporary.open("wb") as file:
-            file.write(buffer.getbuffer())
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

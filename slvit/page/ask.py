@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+import gradio as gr
 from PIL import Image
 
-from slvit.errors import CheckpointError
+from slvit.errors import CheckpointError, ExpressionError, FaultError, PhotoError
+from slvit.page.log import frames
 from slvit.photo import open_photo
 from slvit.segmenter import ReferringSegmenter, Segmentation
 
@@ -23,7 +26,8 @@ class Ask(Protocol):
 def ask_of(segmenters: dict[str, ReferringSegmenter], gpu: Callable[[Callable], Callable]) -> Ask:
     """The function that answers with one of `segmenters` (by name; the first when none is named).
 
-    gpu: decorator that lends a GPU for a call, as `spaces.GPU`. Raises CheckpointError when there is no checkpoint.
+    gpu: decorator that lends a GPU for a call, as `spaces.GPU`. Raises what `ReferringSegmenter.segment` raises,
+    CheckpointError when there is no checkpoint, and FaultError, after a note in the log, for anything unforeseen.
     """
 
     @gpu
@@ -35,7 +39,17 @@ def ask_of(segmenters: dict[str, ReferringSegmenter], gpu: Callable[[Callable], 
     ) -> Segmentation:
         if not segmenters:
             raise CheckpointError("No checkpoint is loaded: start the page with --checkpoint FOLDER_OR_ID.")
-        return run(photo, expression, inspect, checkpoint or next(iter(segmenters)))
+        if checkpoint and checkpoint not in segmenters:
+            raise CheckpointError("There is no checkpoint of that name: choose one of those shown.")
+        try:
+            return run(photo, expression, inspect, checkpoint or next(iter(segmenters)))
+        except (PhotoError, ExpressionError, gr.Error):  # gr.Error: ZeroGPU's own words, such as a quota used up
+            raise
+        except Exception as error:
+            logging.error("An answer failed:\n%s", frames(error))
+            raise FaultError(
+                "Something went wrong here, not with your photo: try once more, or another photo."
+            ) from None
 
     return ask
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import gradio as gr
@@ -26,7 +27,7 @@ def component() -> gr.HTML:
     )
 
 
-def payload(photo: Image.Image, answers: list[tuple[str, str, Segmentation]]) -> dict[str, Any]:
+def payload(photo: Image.Image, answers: Iterable[tuple[str, str, Segmentation]]) -> dict[str, Any]:
     """What compare.js needs. answers: (expression, checkpoint, its segmentation), in the order shown."""
     shown = photo.copy()
     shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.BICUBIC)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
 import numpy as np
 from PIL import Image
 
-from slvit.errors import ExpressionError, PhotoError
+from slvit.errors import BusyError, CheckpointError, ExpressionError, FaultError, PhotoError
 from slvit.facts import facts
 from slvit.page.ask import Ask
 from slvit.page.photo_input import photo_input
+from slvit.page.turns import Turns
 from slvit.photo import open_photo
 from slvit.pictures import compared, mask_picture, overlay, stage_pictures, uncertainty_picture
 
@@ -19,7 +22,7 @@ MOST_EXPRESSIONS = 6
 SHOWN_SIDE = 2048  # longer side of an overlay: it is for looking at, the mask has the photo's own resolution
 
 
-def add_endpoints(ask: Ask) -> None:
+def add_endpoints(ask: Ask, turns: Turns) -> None:
     """Adds segment, inspect and compare to the page being built. ask: answers with the first checkpoint."""
 
     def segment(photo: str, expression: str, threshold: float = 0.5) -> tuple[Image.Image, Image.Image, dict[str, Any]]:
@@ -36,9 +39,11 @@ def add_endpoints(ask: Ask) -> None:
             facts: confidence (0 to 1), found (false says: no confident match), area in pixels, box as
                 [x, y, width, height], segmentation as COCO RLE, timings in seconds, words read and not read.
         """
-        picture, (segmentation,) = _answers(ask, photo, [expression])
-        mask = segmentation.probability >= threshold  # H×W
-        return overlay(*_for_looking(picture, mask)), mask_picture(mask), facts(segmentation, threshold)
+        with _turn(turns):
+            picture = open_photo(photo)
+            segmentation = ask(picture, expression)
+            mask = segmentation.probability >= threshold  # H×W
+            return overlay(*_for_looking(picture, mask)), mask_picture(mask), facts(segmentation, threshold)
 
     def inspect(
         photo: str, expression: str
@@ -57,9 +62,11 @@ def add_endpoints(ask: Ask) -> None:
             uncertainty: Where the stages disagree about the words; the patches that URCE looks at again, numbered.
             facts: confidence, found, area, box, COCO RLE, timings and words, as `segment` gives them.
         """
-        picture, (segmentation,) = _answers(ask, photo, [expression], inspect=True)
-        stages = stage_pictures(picture, segmentation.inspection)
-        return *stages, uncertainty_picture(picture, segmentation.inspection), facts(segmentation)
+        with _turn(turns):
+            picture = open_photo(photo)
+            segmentation = ask(picture, expression, inspect=True)
+            stages = stage_pictures(picture, segmentation.inspection)
+            return *stages, uncertainty_picture(picture, segmentation.inspection), facts(segmentation)
 
     def compare(photo: str, expressions: str) -> tuple[Image.Image, list[dict[str, Any]]]:
         """Find up to six expressions in one photo and show them together, each in its own colour.
@@ -72,19 +79,20 @@ def add_endpoints(ask: Ask) -> None:
             overlay: The photo with all masks and a legend, at most 2048 pixels wide.
             facts: For each expression, in order: the expression and what `segment` says of it.
         """
-        lines = [line.strip() for line in expressions.splitlines() if line.strip()]
-        if not lines:
-            raise gr.Error("There is no expression: write up to six, one a line.", print_exception=False)
-        if len(lines) > MOST_EXPRESSIONS:
-            raise gr.Error(
-                f"There are {len(lines)} expressions: at most {MOST_EXPRESSIONS} are compared.", print_exception=False
-            )
-        picture, segmentations = _answers(ask, photo, lines)
-        answers = [
-            {"expression": line, **facts(segmentation)} for line, segmentation in zip(lines, segmentations, strict=True)
-        ]
-        small, *masks = _for_looking(picture, *(segmentation.mask for segmentation in segmentations))
-        return compared(small, masks, lines), answers
+        with _turn(turns):
+            lines = [line.strip() for line in expressions.splitlines() if line.strip()]
+            if not lines:
+                raise ExpressionError("There is no expression: write up to six, one a line.")
+            if len(lines) > MOST_EXPRESSIONS:
+                raise ExpressionError(f"There are {len(lines)} expressions: at most {MOST_EXPRESSIONS} are compared.")
+            picture = open_photo(photo)
+            small, masks, answers = picture, [], []
+            for line in lines:  # one at a time: the probabilities of a large photo take 256 MB
+                segmentation = ask(picture, line)
+                answers.append({"expression": line, **facts(segmentation)})
+                small, mask = _for_looking(picture, segmentation.mask)
+                masks.append(mask)
+            return compared(small, masks, lines), answers
 
     with gr.Row(visible=False):
         photo = photo_input(label="photo")
@@ -106,18 +114,20 @@ def add_endpoints(ask: Ask) -> None:
             gr.Button().click(function, inputs, outputs, api_name=function.__name__, queue=False)
 
 
-def _answers(ask: Ask, photo: str, expressions: list[str], *, inspect: bool = False) -> tuple[Image.Image, list]:
+@contextmanager
+def _turn(turns: Turns) -> Iterator[None]:
+    """A place for one answer, and its errors in the form that Gradio hands on."""
     try:
-        picture = open_photo(photo)
-        return picture, [ask(picture, expression, inspect=inspect) for expression in expressions]
-    except (PhotoError, ExpressionError) as error:
+        with turns.turn():
+            yield
+    except (PhotoError, ExpressionError, CheckpointError, BusyError, FaultError) as error:
         raise gr.Error(str(error), print_exception=False) from error
 
 
-def _for_looking(photo: Image.Image, *masks: np.ndarray) -> tuple:
-    """Photo and masks at SHOWN_SIDE, or as they are when they are no larger."""
+def _for_looking(photo: Image.Image, mask: np.ndarray) -> tuple[Image.Image, np.ndarray]:
+    """Photo and mask (bool H×W) at SHOWN_SIDE, or as they are when they are no larger."""
     if max(photo.size) <= SHOWN_SIDE:
-        return photo, *masks
+        return photo, mask
     small = photo.copy()
     small.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-    return small, *(np.array(mask_picture(mask).resize(small.size, Image.Resampling.BOX)) > 127 for mask in masks)
+    return small, np.array(mask_picture(mask).resize(small.size, Image.Resampling.BOX)) > 127

@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
-from slvit.errors import CheckpointError, ExpressionError, PhotoError
+from slvit.errors import BusyError, CheckpointError, ExpressionError, FaultError, PhotoError
 from slvit.page import compare, examples, overview, result, stages, uncertainty, visit, words
 from slvit.page.ask import ask_of, timed_open, with_opening
 from slvit.page.endpoints import add_endpoints
+from slvit.page.gate import Gate
+from slvit.page.log import frames
 from slvit.page.photo_input import photo_input
 from slvit.page.save import saved_file
 from slvit.page.texts import ENGLISH, TEXTS
+from slvit.page.turns import Turns
 from slvit.photo import open_photo
 from slvit.pictures import colour_table
 from slvit.segmenter import ReferringSegmenter
@@ -29,7 +33,9 @@ from slvit.segmenter import ReferringSegmenter
 HERE = Path(__file__).parent
 SCRIPTS = ("draw", "result", "stages", "uncertainty", "words", "compare", "overview", "examples", "visit")
 KEPT_ANSWERS = 8  # of one visit: about 0.5 MB each
+KEPT_VISITS = 256  # beyond them the one asked longest ago is forgotten
 LARGEST_FILE = "120mb"
+FORESEEN = (PhotoError, ExpressionError, CheckpointError, BusyError, FaultError)
 
 text = gr.I18n(**TEXTS)
 
@@ -57,6 +63,7 @@ def build_page(
     gpu: decorator that lends a GPU for a call, as `spaces.GPU` does.
     """
     ask = ask_of(segmenters, gpu)
+    turns = Turns()
     names = list(segmenters)
 
     def answer(
@@ -71,13 +78,14 @@ def build_page(
             return
         yield _notice(ENGLISH["working"], "working", "working"), gr.skip(), gr.skip(), gr.skip()
         try:
-            picture, seconds = timed_open(photo)
-            segmentation = with_opening(ask(picture, expression, inspect=True, checkpoint=checkpoint), seconds)
-        except (PhotoError, ExpressionError, CheckpointError) as error:
+            with turns.turn():
+                picture, seconds = timed_open(photo)
+                segmentation = with_opening(ask(picture, expression, inspect=True, checkpoint=checkpoint), seconds)
+        except FORESEEN as error:
             yield _notice(str(error), "error"), gr.skip(), gr.skip(), gr.skip()
             return
-        except Exception:
-            logging.exception("The page could not answer %r", expression)
+        except Exception as error:
+            logging.error("The page could not answer:\n%s", frames(error))
             sentence = "Something went wrong here, not with your photo: try once more, or another photo."
             yield _notice(sentence, "error"), gr.skip(), gr.skip(), gr.skip()
             return
@@ -104,29 +112,33 @@ def build_page(
                 raise ExpressionError("There is no expression: write up to six, one a line.")
             if len(asked) > compare.MOST:
                 raise ExpressionError(f"There are {len(asked)} expressions: at most {compare.MOST} are compared.")
-            picture = open_photo(photo)
-            answers = [(line, name, ask(picture, line, checkpoint=name)) for line in asked for name in names or [None]]
-        except (PhotoError, ExpressionError, CheckpointError) as error:
+            with turns.turn():
+                picture = open_photo(photo)
+                # One at a time, not a list: the probabilities of a large photo take 256 MB.
+                pairs = ((line, name) for line in asked for name in names or [None])
+                answers = ((line, name, ask(picture, line, checkpoint=name)) for line, name in pairs)
+                return compare.payload(picture, answers), ""
+        except FORESEEN as error:
             return gr.skip(), _notice(str(error), "error")
-        return compare.payload(picture, answers), ""
 
     def save(memory: OrderedDict, event: gr.EventData) -> tuple[str, str | None]:
         kept = _kept(memory, event.answer)
         if kept is None:
             return _notice("This answer is no longer kept: press Segment again, then save.", "error"), None
-        picture = open_photo(kept.photo)
-        # Asked again rather than kept: full-size probabilities of a visit would fill the memory, and the model
-        # gives the same bits for the same question.
-        segmentation = ask(picture, kept.expression, inspect=event.what == "maps", checkpoint=kept.checkpoint)
-        file = saved_file(
-            event.what,
-            picture,
-            segmentation,
-            expression=kept.expression,
-            threshold=float(event.threshold),
-            opacity=float(event.opacity),
-            colour=tuple(int(channel) for channel in event.colour),
-        )
+        try:
+            look = {
+                "threshold": float(event.threshold),
+                "opacity": float(event.opacity),
+                "colour": tuple(int(channel) for channel in event.colour),
+            }
+            with turns.turn():
+                picture = open_photo(kept.photo)
+                # Asked again rather than kept: full-size probabilities of a visit would fill the memory, and the
+                # model gives the same bits for the same question.
+                segmentation = ask(picture, kept.expression, inspect=event.what == "maps", checkpoint=kept.checkpoint)
+                file = saved_file(event.what, picture, segmentation, expression=kept.expression, **look)
+        except FORESEEN as error:
+            return _notice(str(error), "error"), None
         return "", str(file)
 
     def take_example(event: gr.EventData) -> tuple[str, str]:
@@ -226,7 +238,7 @@ def build_page(
         shown.submit(save, [memory], [notice, file], concurrency_id="model", **hidden).success(
             None, None, None, js="() => { setTimeout(() => document.querySelector('#file')?.click(), 0); }", **hidden
         )
-        add_endpoints(ask)
+        add_endpoints(ask, turns)
     return page.queue(max_size=32, default_concurrency_limit=2)
 
 
@@ -241,6 +253,10 @@ def launch_options() -> dict[str, Any]:
         "i18n": text,
         "allowed_paths": [str(examples.FOLDER / "examples")],
         "max_file_size": LARGEST_FILE,
+        "state_session_capacity": KEPT_VISITS,
+        "enable_monitoring": False,
+        "run_history": False,
+        "app_kwargs": {"middleware": [Middleware(Gate)]},
         "footer_links": ["api", "settings"],
     }
 

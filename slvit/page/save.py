@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from gradio.utils import get_upload_folder
 from PIL import Image
 
 from slvit.facts import facts
@@ -27,12 +28,14 @@ def saved_file(
     opacity: float,
     colour: tuple[int, int, int],
 ) -> Path:
-    """Writes one of overlay, mask, cutout (PNG), json (facts with COCO RLE), maps (.zip) to a new temporary folder.
+    """Writes one of overlay, mask, cutout (PNG), json (facts with COCO RLE), maps (.zip) to Gradio's own folder.
 
+    There Gradio serves it as it is and deletes it in time; from anywhere else it would make a copy and leave this one.
     maps needs a segmentation with its inspection. Raises ValueError for any other `what`.
     """
     mask = segmentation.probability >= threshold  # H×W
-    folder = Path(tempfile.mkdtemp(prefix="slvit-"))
+    Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="slvit-", dir=get_upload_folder()))
     words = re.sub(r"[^\w]+", "-", expression.lower()).strip("-")[:40] or "answer"
     if what == "json":
         file = folder / f"{words}.json"
@@ -42,7 +45,9 @@ def saved_file(
         maps = folder / words
         save_insides(segmentation.inspection, photo, maps)
         np.save(maps / "probability.npy", segmentation.probability)  # float32 H×W of the photo, 0..1
-        return Path(shutil.make_archive(str(maps), "zip", maps))
+        archive = Path(shutil.make_archive(str(maps), "zip", maps))
+        shutil.rmtree(maps)
+        return archive
     pictures = {
         "overlay": lambda: overlay(photo, mask, colour=colour, opacity=opacity),
         "mask": lambda: mask_picture(mask),

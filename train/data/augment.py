@@ -6,7 +6,7 @@ Careless flips, crops and colour shifts are known to hurt this task (MaskRIS, Le
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ from pycocotools import mask as coco_mask
 
 from train.data import coco
 from train.data.coco import AnnotatedPhoto
-from train.data.expressions import swap_sides
+from train.data.expressions import called_in, swap_sides
 from train.data.rle import rle
 from train.data.scene import Scene, Thing
 
@@ -83,6 +83,7 @@ def mirror(scene: Scene) -> Scene:
             region=thing.region,
             garment=thing.garment,
             phrases=tuple(map(swap_sides, thing.phrases)),
+            called=thing.called,
         )
         for thing in scene.things
     ]
@@ -98,13 +99,29 @@ def resized(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 # --- pasting ----------------------------------------------------------------------------------------------------------
 
 
-def cut_out(photo: AnnotatedPhoto, pixels: np.ndarray, number: int, *, mirrored: bool) -> tuple[np.ndarray, np.ndarray]:
-    """One annotated object: its pixels (uint8 h×w×3) and mask (uint8 0 or 255, h×w), cropped to its box."""
-    mask = coco_mask.decode(rle(photo.annotations[number]["segmentation"], photo.size))
+@dataclass(frozen=True)
+class CutOut:
+    """An object taken from a photo. pixels: uint8 h×w×3. mask: uint8 0 or 255, h×w. called: as of Thing."""
+
+    category: str
+    pixels: np.ndarray
+    mask: np.ndarray
+    called: tuple[str, ...] = ()
+
+
+def cut_out(photo: AnnotatedPhoto, pixels: np.ndarray, number: int, *, mirrored: bool) -> CutOut:
+    """One annotated object, cropped to its box."""
+    annotation = photo.annotations[number]
+    mask = coco_mask.decode(rle(annotation["segmentation"], photo.size))
     rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     step = -1 if mirrored else 1
-    return np.ascontiguousarray(pixels[box][:, ::step]), np.ascontiguousarray(mask[box][:, ::step] * np.uint8(255))
+    return CutOut(
+        annotation["category"],
+        np.ascontiguousarray(pixels[box][:, ::step]),
+        np.ascontiguousarray(mask[box][:, ::step] * np.uint8(255)),
+        tuple(called_in(annotation.get("expressions", ()))),
+    )
 
 
 def can_be_cut_out(photo: AnnotatedPhoto, annotation: dict) -> bool:
@@ -125,10 +142,8 @@ def can_be_cut_out(photo: AnnotatedPhoto, annotation: dict) -> bool:
     )
 
 
-def paste(
-    scene: Scene, objects: list[tuple[str, np.ndarray, np.ndarray]], *, like: bool, rng: np.random.Generator
-) -> tuple[Scene, list[int]]:
-    """The scene with objects (category, pixels, mask) pasted onto it, and their indices among its things.
+def paste(scene: Scene, objects: list[CutOut], *, like: bool, rng: np.random.Generator) -> tuple[Scene, list[int]]:
+    """The scene with objects pasted onto it, and their indices among its things.
 
     like: at like sizes, as of one kind. An object that would cover another pasted one by half, or for which there is
     no room, is left out.
@@ -139,7 +154,8 @@ def paste(
     common = rng.uniform(0.22, 0.55)
     pasted: list[np.ndarray] = []
     added: list[Thing] = []
-    for category, pixels, mask in objects:
+    for one in objects:
+        pixels, mask = one.pixels, one.mask
         share = common * rng.uniform(0.75, 1.3) if like else rng.uniform(0.2, 0.6)
         long = share * (H * W) ** 0.5 * (1.25 if pixels.shape[0] > 1.6 * pixels.shape[1] else 1.0)
         scale = min(long / max(pixels.shape[:2]), 0.9 * H / pixels.shape[0], 0.9 * W / pixels.shape[1])
@@ -164,7 +180,7 @@ def paste(
         for other in pasted:
             other &= ~full
         pasted.append(full)
-        added.append(Thing(category=category, mask=full))
+        added.append(Thing(category=one.category, mask=full, called=one.called))
     covered = np.any(pasted, axis=0) if pasted else np.zeros((H, W), dtype=bool)
 
     things, complete = [], set(scene.complete)
@@ -174,7 +190,9 @@ def paste(
         if thing.region or left.sum() > 0.35 * mask.sum():
             at[number] = len(things)
             phrases = thing.phrases if left.sum() > 0.8 * mask.sum() and not added else ()
-            things.append(Thing(thing.category, left, thing.region, thing.garment, phrases))
+            things.append(
+                Thing(thing.category, left, thing.region, thing.garment, phrases, tuple(called_in(thing.phrases)))
+            )
         elif left.any():
             complete.discard(thing.category)  # a rest of it shows, and nothing can be said of its kind
     indices = list(range(len(things), len(things) + len(added)))

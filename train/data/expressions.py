@@ -7,18 +7,19 @@ annotated proves it; margins keep away what two people could see differently.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from train.data import wordings
 from train.data.colours import COLOURS, colour_names, colour_shares, main_colour
-from train.data.names import HELD, KINDS, RIDDEN, SHARED, STANDING, is_plural, names, plural
+from train.data.names import GROWN, HELD, KINDS, RIDDEN, SEXES, SHARED, STANDING, YOUNG, is_plural, names, plural
 from train.data.scene import Scene, Thing
+from train.data.wordings import ORDINALS
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six")
-ORDINALS = (("first", "1st"), ("second", "2nd"), ("third", "3rd"), ("fourth", "4th"), ("fifth", "5th"))
 PEOPLE = set(
     "man woman boy girl guy lady kid child baby toddler player skier surfer snowboarder skateboarder batter catcher "
     "umpire pitcher gentleman cyclist biker rider person adult male female worker officer bride groom teenager".split()
@@ -105,17 +106,23 @@ class Describer:
 
     def noun(self, index: int) -> str:
         """A word for the thing; of a person sometimes what people called it."""
+        called = self.called(index)
+        if called and self.chance(0.7):
+            return self._said(self.pick(*called))
+        return self.pick(*names(self.scene.things[index].category))
+
+    def called(self, index: int) -> list[str]:
+        """What people called a person: "man", "girl", "skier"; empty where nobody did, and for all but people."""
         thing = self.scene.things[index]
-        if thing.category == "person":
-            heads = [head for head in map(head_noun, thing.phrases) if head in PEOPLE]
-            if heads and self.chance(0.7):
-                head = self.pick(*heads)
-                if head in ("man", "boy") and self.chance(0.35):
-                    return self.pick("guy", "dude", "guy")
-                if head == "woman" and self.chance(0.3):
-                    return "lady"
-                return head
-        return self.pick(*names(thing.category))
+        return called_in(thing.phrases or thing.called) if thing.category == "person" else []
+
+    def _said(self, word: str) -> str:
+        """A word for a person, or another of the same meaning."""
+        if word in ("man", "boy") and self.chance(0.35):
+            return self.pick("guy", "dude", "guy")
+        if word == "woman" and self.chance(0.4):
+            return self.pick("lady", "lady", "girl")
+        return self.pick("kid", "child") if word in ("child", "kid", "toddler") else word
 
     # --- one target ---------------------------------------------------------------------------------------------------
 
@@ -151,9 +158,12 @@ class Describer:
             (self._depth, 1.6),
             (self._coloured, 2.0),
             (self._clothed, 3.0),
+            (self._alone_called, 3.0),
             (self._holding, 3.0),
             (self._related, 2.5),
             (self._negated, 0.8),
+            (self._combined, 3.0),
+            (self._beside_kin, 1.2),
         ]
         for say, weight in sayings:
             texts = say(index, prominent, noun)
@@ -161,7 +171,8 @@ class Describer:
         places = self._sideways(index, prominent, "{}") if thing.phrases else []
         if places:
             bare = [text for text in thing.phrases if not PLACE_WORDS & set(text.split())]
-            behind = [place.removeprefix("the ").removeprefix("{} ") for place in places if "{} " in place]
+            places = [place.removeprefix("the ") for place in places]
+            behind = [place.removeprefix("{} ") for place in places if place.startswith("{} ")]
             if bare and behind:
                 made.append(self._made(f"{self.pick(*bare)} {self.pick(*behind)}", index, "several", 2.5))
         return made
@@ -240,34 +251,15 @@ class Describer:
         texts = []
         for side, rank, edge in (("left", at, "box0"), ("right", n - 1 - at, "box1")):
             if rank == 0 and self._outermost(index, same, edge):
-                texts += [
-                    f"{side} {noun}",
-                    f"{noun} on {side}",
-                    f"{noun} on the {side}",
-                    f"the {noun} on the {side}",
-                    f"{noun} {side}",
-                    self.pick(f"{side}most {noun}", f"the {side}most {noun}", f"far {side} {noun}"),
-                    self.pick(f"{noun} on far {side}", f"{noun} far {side}", f"the {noun} to the {side}"),
-                    self.pick(f"{noun} on the {side} side", f"{noun} all the way to the {side}", f"the {side} {noun}"),
-                ]
+                texts += wordings.at_the_side(noun, side, self.rng)
                 if one:
-                    texts.append(self.pick(f"{side} one", f"the one on the {side}", f"far {side}", f"{side}most"))
-                if n == 2:
-                    texts.append(f"the {noun} on the {side}")
+                    texts.append(self.pick(f"{side} one", f"the one on the {side}", f"far {side}", f"{side}most", side))
             elif 1 <= rank <= 3 and n >= 3 and min(gaps) > 0.035:
-                word = self.pick(*ORDINALS[rank])
-                texts += [
-                    f"{word} {noun} from {side}",
-                    f"{word} {noun} from the {side}",
-                    f"{noun} {word} from {side}",
-                    f"the {word} {noun} from the {side}",
-                    self.pick(f"{word} from {side}", f"{word} from the {side}")
-                    if one
-                    else f"{word} {noun} from {side}",
-                ]
+                texts += wordings.in_order(noun, side, rank, self.rng)
+                if one:
+                    texts.append(f"{self.pick(*ORDINALS[rank])} from {self.pick(side, 'the ' + side)}")
         if n in (3, 5) and at == n // 2:
-            texts += [f"middle {noun}", f"{noun} in the middle", f"the {noun} in the middle", f"center {noun}"]
-            texts += [self.pick(f"{noun} in middle", f"{noun} in center", f"middle {noun}")]
+            texts += wordings.in_the_middle(noun, self.rng)
             texts += ["middle one"] if one else []
             texts += [f"the {noun} between the other two"] if n == 3 else []
         return texts
@@ -291,9 +283,9 @@ class Describer:
         others = [things[j] for j in same if j != index]
         texts = []
         if all(me.y < t.y - 1.5 * GAP and me.box[3] < t.box[3] - 0.04 for t in others):
-            texts += [f"top {noun}", f"{noun} on top", f"upper {noun}", f"the {noun} at the top", f"highest {noun}"]
+            texts += wordings.on_top(noun, self.rng)
         if all(me.y > t.y + 1.5 * GAP and me.box[1] > t.box[1] + 0.04 for t in others):
-            texts += [f"bottom {noun}", f"{noun} on bottom", f"lower {noun}", f"the {noun} at the bottom"]
+            texts += wordings.at_the_bottom(noun, self.rng)
         if len(same) >= 3:
             for vertical, up in (("top", True), ("bottom", False)):
                 for side, left in (("left", True), ("right", False)):
@@ -301,8 +293,7 @@ class Describer:
                     theirs = [(t.x if left else 1 - t.x) + (t.y if up else 1 - t.y) for t in others]
                     inside = (me.x < 0.42 if left else me.x > 0.58) and (me.y < 0.42 if up else me.y > 0.58)
                     if inside and mine < min(theirs) - 0.15:
-                        texts += [f"{vertical} {side} {noun}", f"{noun} {vertical} {side}"]
-                        texts += [f"the {noun} in the {vertical} {side} corner", f"{noun} on {vertical} {side}"]
+                        texts += wordings.in_the_corner(noun, vertical, side, self.rng)
         return texts
 
     def _sized(self, index: int, same: list[int], noun: str) -> list[str]:
@@ -332,21 +323,9 @@ class Describer:
             return []
         others = [things[j] for j in same if j != index]
         if all(me.box[3] > t.box[3] + 0.03 and me.area > 1.3 * t.area for t in others):
-            return [
-                f"front {noun}",
-                f"{noun} in front",
-                f"closest {noun}",
-                f"the {noun} in the front",
-                self.pick(f"the {noun} closest to us", f"nearest {noun}", f"{noun} in the foreground"),
-            ]
+            return wordings.in_front(noun, self.rng)
         if all(me.box[3] < t.box[3] - 0.03 and me.area < t.area / 1.3 for t in others):
-            return [
-                f"back {noun}",
-                f"{noun} in back",
-                f"{noun} in the back",
-                f"the {noun} in the background",
-                self.pick(f"farthest {noun}", f"{noun} farthest away", f"{noun} behind"),
-            ]
+            return wordings.in_back(noun, self.rng)
         return []
 
     def _coloured(self, index: int, same: list[int], noun: str) -> list[str]:
@@ -364,27 +343,14 @@ class Describer:
         if self.scene.things[index].category != "person":
             return []
         texts = []
-        for part, garments in (("upper", ("shirt", "top")), ("lower", ("pants", "trousers"))):
+        for part, garment in (("upper", "shirt"), ("lower", "pants")):
             colour = self._worn(index, part)
             others = [self.shares(j, part) for j in same if j != index]
             if not colour or any(not shares or shares.get(colour, 0.0) > 0.15 for shares in others):
                 continue
-            garment = self.pick(*garments)
-            texts += [
-                f"{noun} in {colour} {garment}",
-                f"{noun} wearing {colour} {garment}",
-                f"{noun} {colour} {garment}",
-            ]
-            if part == "upper":
-                texts += [
-                    f"{noun} in {colour}",
-                    f"the {noun} in {colour}",
-                    f"{noun} wearing {colour}",
-                    f"{noun} in {colour}",
-                ]
-                texts += [f"{colour} shirt", f"{noun} with {colour} shirt", f"the {noun} in the {colour} shirt"]
-            else:
-                texts += [f"{colour} pants", f"the {noun} in the {colour} pants"]
+            texts += [wordings.clothed(noun, colour, part, self.rng) for _ in range(4 if part == "upper" else 2)]
+            texts += [f"{colour} {garment}", f"{colour} {garment}"] if part == "upper" else [f"{colour} pants"]
+            texts += [f"the {noun} in the {colour} {garment}"]
         return texts
 
     def _worn(self, index: int, part: str) -> str | None:
@@ -394,6 +360,100 @@ class Describer:
         if thing.height * H < 40 or (part == "lower" and not slender) or thing.box[1] < 0.005:
             return None
         return main_colour(self.shares(index, part), least=0.45)
+
+    def _combined(self, index: int, same: list[int], noun: str) -> list[str]:
+        """Two differences at once: a place among those of one look ("second man in red from left"), or both of one."""
+        texts: list[str] = []
+        for phrase, members in self._told_by(index, same, noun):
+            if 2 <= len(members) < len(same):
+                for say in (self._sideways, self._up_and_down, self._depth):
+                    texts += [text for text in say(index, members, phrase) if phrase in text]
+            elif len(members) == 1:  # one difference would do: people give another that is true as well
+                x = self.scene.things[index].x
+                side = "left" if x < 0.36 else "right" if x > 0.64 else ""
+                if side:
+                    texts += [f"{phrase} on {side}", f"{phrase} on the {side}", f"{side} {phrase}", f"{phrase} {side}"]
+        return texts
+
+    def _told_by(self, index: int, same: list[int], noun: str) -> list[tuple[str, list[int]]]:
+        """Noun phrases with all of `same` that they fit, the thing itself among them; none where one is in doubt."""
+        things = self.scene.things
+        found = []
+        if things[index].category == "person":
+            looks = [("upper", self._worn(index, "upper")), ("lower", self._worn(index, "lower"))]
+        else:
+            looks = [("all", main_colour(self.shares(index)))]
+        for part, colour in looks:
+            shares = {j: self.shares(j, part).get(colour, 0.0) if self.shares(j, part) else -1.0 for j in same}
+            if not colour or any(share < 0 or 0.12 < share < 0.42 for j, share in shares.items() if j != index):
+                continue
+            members = [j for j in same if j == index or shares[j] > 0.12]
+            worn = part != "all"
+            phrase = wordings.clothed(noun, colour, part, self.rng) if worn else f"{colour} {noun}"
+            found.append((phrase, members))
+        word, members = self._alike(index, same)
+        if 2 <= len(members) < len(same):
+            found.append((word, members))
+        front = self._row(index, same)
+        if front:
+            row, members = front
+            found += [(self.pick(f"{row} {noun}", f"{noun} in {row}", f"{noun} in the {row}"), members)]
+        return found
+
+    def _alone_called(self, index: int, same: list[int], noun: str) -> list[str]:
+        """The only man, woman or child of several people."""
+        word, members = self._alike(index, same)
+        return [word, f"the {word}", self.the(word)] if members == [index] else []
+
+    def _alike(self, index: int, same: list[int]) -> tuple[str, list[int]]:
+        """A word for a person by sex or age, and all of `same` that it fits; none where one is not known by both."""
+        called = {j: set(self.called(j)) for j in same}
+        for either, other in ((SEXES["male"], SEXES["female"]), (SEXES["female"], SEXES["male"]), (YOUNG, GROWN)):
+            known = all(bool(words & either) != bool(words & other) for words in called.values())
+            if known and called[index] & either:
+                word = self._said(self.pick(*sorted(called[index] & either)))
+                if either is not YOUNG or word not in SEXES["male"] | SEXES["female"]:
+                    return word, [j for j in same if called[j] & either]
+        return "", []
+
+    def _row(self, index: int, same: list[int]) -> tuple[str, list[int]] | None:
+        """ "front" or "back" with those of `same` in that row, where a clear step parts two rows of several."""
+        things = self.scene.things
+        if things[index].category not in STANDING or len(same) < 3:
+            return None
+        order = sorted(same, key=lambda j: things[j].box[3])  # the farthest first
+        steps = [things[b].box[3] - things[a].box[3] for a, b in zip(order, order[1:], strict=False)]
+        at = int(np.argmax(steps)) + 1
+        back, front = order[:at], order[at:]
+        smallest = min(things[j].area for j in front)
+        unclear = sorted(steps)[-2] > steps[at - 1] / 1.5
+        if unclear or steps[at - 1] < 0.1 or any(things[j].area > smallest / 1.3 for j in back):
+            return None
+        return ("front", front) if index in front else ("back", back)
+
+    def _beside_kin(self, index: int, same: list[int], noun: str) -> list[str]:
+        """Beside one of the same kind that its look alone tells from all others."""
+        things, me = self.scene.things, self.scene.things[index]
+        texts = []
+        for j in same:
+            if j == index:
+                continue
+            word = self.pick(*names(things[j].category)) if things[j].category != "person" else self.noun(j)
+            looks = self._clothed(j, same, word) if things[j].category == "person" else self._coloured(j, same, word)
+            looks = [look.removeprefix("the ") for look in looks if word in look]
+            if not looks:
+                continue
+            the = self.pick("the ", "the ", "") + self.pick(*looks)
+            others = [things[k] for k in same if k not in (index, j)]
+            gap = _gap(me, things[j])
+            if gap < 0.04 and all(_gap(t, things[j]) > 0.12 for t in others):
+                texts += [f"{noun} next to {the}", f"{noun} by {the}", f"the {noun} beside {the}"]
+            for side, sign in (("left", 1), ("right", -1)):
+                beside = sign * (things[j].x - me.x) > 0.5 * max(GAP, 0.5 * (me.width + things[j].width)) and gap < 0.3
+                if beside and all(sign * (things[j].x - t.x) < 0 for t in others):
+                    texts += [f"{noun} left of {the}" if side == "left" else f"{noun} right of {the}"]
+                    texts += [f"the {noun} to the {side} of {the}", f"{noun} on the {side} of {the}"]
+        return texts
 
     def _holding(self, index: int, same: list[int], noun: str) -> list[str]:
         """What a person alone holds, carries, rides or sits on."""
@@ -536,6 +596,14 @@ class Describer:
         ways += ["colour"] if known else []
         ways += ["count"] if known or persons else []
         gone = [c for c in away if c in HELD]
+        worn = [self.shares(j, "upper") for j, t in enumerate(things) if t.category == "person"]
+        if persons and "person" in self.scene.complete and all(worn) and len(worn) <= 5:
+            unworn = [
+                c
+                for c in ("red", "yellow", "green", "blue", "pink", "orange", "purple")
+                if all(s.get(c, 0.0) < 0.02 for s in worn)
+            ]
+            ways += ["clothes"] * 2 if unworn else []
         ways += ["holding"] if persons and gone else []
         if not ways:
             return None
@@ -544,6 +612,10 @@ class Describer:
             noun = self.pick(*names(self.pick(*away)))
             suffix = self.pick("", "", "", " on the left", " on right", " in the middle", " in front")
             return Made(self.the(noun) + suffix, "absent", ())
+        if way == "clothes":
+            return Made(
+                self.the(wordings.clothed(self.noun(persons[0]), self.pick(*unworn), "upper", self.rng)), "absent", ()
+            )
         if way == "holding":
             noun, held = self.noun(persons[0]), self.pick(*names(self.pick(*gone)))
             verb = self.pick("with", "holding", "with the")
@@ -577,6 +649,11 @@ class Describer:
         alike += ({"handbag", "backpack", "suitcase"}, {"cup", "bowl", "vase", "bottle", "wine glass"})
         alike += ({"cake", "pizza", "sandwich", "donut", "hot dog"}, {"oven", "microwave"}, {"dining table", "bench"})
         return any(category in group and group & present for group in alike)
+
+
+def called_in(phrases: Iterable[str]) -> list[str]:
+    """The words for a person that head `phrases`."""
+    return [head for head in map(head_noun, phrases) if head in PEOPLE]
 
 
 def head_noun(phrase: str) -> str:

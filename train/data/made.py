@@ -12,8 +12,9 @@ from torch.utils.data import Dataset
 
 from slvit.errors import PhotoError
 from train.data import augment, coco
+from train.data.broken import BrokenPhotos
 from train.data.coco import AnnotatedPhoto
-from train.data.expressions import Describer, Made, choose, has_colour
+from train.data.expressions import Describer, Made, called_in, choose, has_colour
 from train.data.scene import Scene
 
 CACHED_PHOTOS = 5000  # decoded photos a worker keeps, about 0.4 MB each
@@ -27,20 +28,24 @@ class Recipe:
 
     people: targets are people among people. everyday: any target in photos whose kinds are fully known (these two
     come from photos with "person" among the complete categories); the rest comes from all other photos.
-    human: of the draws in which the photo has phrases that people wrote. whole: uncropped photos.
-    pasted: scenes with pasted objects; one_kind: of these, with objects of one kind at like sizes.
+    phrases: samples drawn among the things that people described, with their words. human: of all other draws in
+    which the thing has such phrases. whole: uncropped photos.
+    pasted: scenes with pasted objects; one_kind: of these, with objects of one kind at like sizes. crowds: of these
+    again, with people whom somebody called man, woman or child, where nobody else is.
     groups, absent: samples whose target is several things, or nothing. masked_patches: of samples, some patches grey.
     sources_left_out: names of sources that are not used.
     """
 
     people: float = 0.27
     everyday: float = 0.33
-    human: float = 0.4
+    phrases: float = 0.14
+    human: float = 0.3
     whole: float = 0.4
     pasted: float = 0.3
     one_kind: float = 0.6
+    crowds: float = 0.3
     groups: float = 0.06
-    absent: float = 0.06
+    absent: float = 0.09
     masked_patches: float = 0.12
     typing_errors: float = 0.02
     sources_left_out: tuple[str, ...] = ()
@@ -50,10 +55,12 @@ class MadeSamples(Dataset):
     """Sample i: {"photo": uint8 H×W×3, "mask": uint8 H×W, "text": str, "kind": str}, a function of (seed, i) alone.
 
     sizes: (H, W) of each batch, in order, cycled by the caller's batch number through `size_of`.
-    Raises PhotoError after `broken_limit` unreadable photos; up to then another photo takes the place.
+    For an unreadable photo another takes the place; more than `broken_photos` of them raise TooManyBrokenError.
     """
 
-    def __init__(self, root: Path, *, recipe: Recipe, seed: int, samples: int, size_of: Any) -> None:
+    def __init__(
+        self, root: Path, *, recipe: Recipe, seed: int, samples: int, size_of: Any, broken_photos: int = 20
+    ) -> None:
         self.recipe = recipe
         self.seed = seed
         self.samples = samples
@@ -67,8 +74,8 @@ class MadeSamples(Dataset):
             raise ValueError(f"{root} holds no annotated photo of split 'train': nothing can be trained on.")
         self._weigh()
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
-        self.broken: list[str] = []
-        self.broken_limit = 20
+        self._places = {photo.id: at for at, photo in enumerate(self.photos)}
+        self.broken = BrokenPhotos(len(self.photos), limit=broken_photos)
 
     def __len__(self) -> int:
         return self.samples
@@ -79,9 +86,10 @@ class MadeSamples(Dataset):
         for photo in self.photos:
             for annotation in photo.annotations:
                 counts[annotation["category"]] = counts.get(annotation["category"], 0) + 1
-        pools: dict[str, list[tuple[int, int, float]]] = {"people": [], "everyday": [], "other": []}
+        pools: dict[str, list[tuple[int, int, float]]] = {"people": [], "everyday": [], "other": [], "phrases": []}
         donors: dict[str, list[tuple[int, int]]] = {}
-        backgrounds = []
+        backgrounds, deserted = [], []
+        self.called: list[tuple[int, int]] = []  # donors of whom it is known whether they are man, woman or child
         for at, photo in enumerate(self.photos):
             H, W = photo.size
             everyday = "person" in photo.complete
@@ -93,9 +101,14 @@ class MadeSamples(Dataset):
                 category = annotation["category"]
                 if augment.can_be_cut_out(photo, annotation):
                     donors.setdefault(category, []).append((at, number))
+                    if category == "person" and called_in(annotation.get("expressions", ())):
+                        self.called.append((at, number))
                 if annotation["area"] < 0.0015 * H * W:
                     continue
-                described = 2.0 if annotation.get("expressions") else 1.0
+                described = 3.0 if annotation.get("expressions") else 1.0
+                if annotation.get("expressions"):
+                    bare = all(" " not in phrase for phrase in annotation["expressions"])
+                    pools["phrases"].append((at, number, 0.5 if bare else 1.0))
                 weight = described / (counts[category] + 5) ** 0.5
                 if everyday and category == "person" and several.get("person", 0) >= 2:
                     large = min(1.0, annotation["area"] / (0.02 * H * W))
@@ -103,13 +116,15 @@ class MadeSamples(Dataset):
                 pools["everyday" if everyday else "other"].append((at, number, weight))
             if everyday:
                 backgrounds.append(at)
+                if not any(annotation["category"] == "person" for annotation in photo.annotations):
+                    deserted.append(at)
         self.pools = {name: [(at, number) for at, number, _ in pool] for name, pool in pools.items() if pool}
         self.totals = {name: np.cumsum([weight for *_, weight in pools[name]]) for name in self.pools}
         self.donors = {category: found for category, found in donors.items() if len(found) >= 3}
         self.donor_names = sorted(self.donors)
         weights = np.array([len(self.donors[name]) ** 0.5 for name in self.donor_names])
         self.donor_totals = np.cumsum(weights)
-        self.backgrounds = backgrounds
+        self.backgrounds, self.deserted = backgrounds, deserted
         with_groups = [at for at, photo in enumerate(self.photos) if photo.groups]
         many = [at for at, photo in enumerate(self.photos) if 2 <= len(photo.annotations) <= 12 and photo.complete]
         self.group_photos = with_groups * 2 + many
@@ -123,11 +138,8 @@ class MadeSamples(Dataset):
         for _ in range(TRIES * 4):
             try:
                 sample = self._sample(rng, size)
-            except PhotoError as error:
+            except PhotoError as error:  # noted already
                 last = error
-                self.broken.append(str(error))
-                if len(self.broken) >= self.broken_limit:
-                    raise PhotoError(f"{len(self.broken)} photos cannot be read, the last: {error}") from error
                 continue
             if sample is not None:
                 return sample
@@ -140,17 +152,20 @@ class MadeSamples(Dataset):
             return self._absent(rng, size)
         if drawn < recipe.absent + recipe.groups and self.group_photos:
             return self._group(rng, size)
+        if drawn < recipe.absent + recipe.groups + recipe.phrases and "phrases" in self.pools:
+            return self._plain(rng, size, *self._drawn_from("phrases", rng), human=True)
         if rng.random() < recipe.pasted and self.backgrounds and self.donors:
             return self._pasted(rng, size)
-        return self._plain(rng, size)
-
-    def _plain(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
-        """A thing of a photo, cropped around it."""
         at, number = self._target(rng)
+        described = bool(self.photos[at].annotations[number].get("expressions"))
+        return self._plain(rng, size, at, number, human=described and rng.random() < recipe.human)
+
+    def _plain(
+        self, rng: np.random.Generator, size: tuple[int, int], at: int, number: int, *, human: bool
+    ) -> dict[str, Any] | None:
+        """A thing of a photo, cropped around it; human: in the words that people wrote of it."""
         photo = self.photos[at]
         annotation = photo.annotations[number]
-        phrases = annotation.get("expressions")
-        human = bool(phrases) and rng.random() < self.recipe.human
         scene, numbers = self._cut(photo, annotation["bbox"], rng, size, whole=human)
         if number not in numbers:
             return None
@@ -179,19 +194,21 @@ class MadeSamples(Dataset):
         if not photo.complete and not photo.plain:
             at = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
             photo, number = self.photos[at], None
+        like = rng.random() < self.recipe.one_kind
+        crowd = like and bool(self.called and self.deserted) and rng.random() < self.recipe.crowds
+        if crowd:
+            photo, number = self.photos[self.deserted[int(rng.integers(len(self.deserted)))]], None
         box = photo.annotations[number]["bbox"] if number is not None else None
         scene, numbers = self._cut(photo, box, rng, size, whole=rng.random() < self.recipe.whole)
-        like = rng.random() < self.recipe.one_kind
         kinds = [self._donor_kind(rng)] if like else [self._donor_kind(rng) for _ in range(3)]
         count = int(rng.integers(2, 5)) if like else int(rng.integers(1, 4))
         objects = []
         for turn in range(count):
             kind = kinds[turn % len(kinds)]
-            donors = self.donors[kind]
+            donors = self.called if crowd else self.donors[kind]
             donor_at, donor_number = donors[int(rng.integers(len(donors)))]
             donor = self.photos[donor_at]
-            pixels, mask = augment.cut_out(donor, self._pixels(donor), donor_number, mirrored=rng.random() < 0.5)
-            objects.append((kind, pixels, mask))
+            objects.append(augment.cut_out(donor, self._pixels(donor), donor_number, mirrored=rng.random() < 0.5))
         before = len(scene.things)
         kept_target = scene.things[numbers.index(number)].category if number in numbers else None
         scene, indices = augment.paste(scene, objects, like=like, rng=rng)
@@ -213,8 +230,9 @@ class MadeSamples(Dataset):
         name = "people" if drawn < self.recipe.people else "other"
         if self.recipe.people <= drawn < self.recipe.people + self.recipe.everyday:
             name = "everyday"
-        if name not in self.pools:
-            name = next(iter(self.pools))
+        return self._drawn_from(name if name in self.pools else next(iter(self.pools)), rng)
+
+    def _drawn_from(self, name: str, rng: np.random.Generator) -> tuple[int, int]:
         totals = self.totals[name]
         return self.pools[name][int(np.searchsorted(totals, rng.random() * totals[-1], side="right"))]
 
@@ -244,9 +262,13 @@ class MadeSamples(Dataset):
         if photo.id in self._cache:
             self._cache.move_to_end(photo.id)
             return self._cache[photo.id]
-        pixels = coco.pixels(photo)
-        if pixels.shape[:2] != photo.size:
-            raise PhotoError(f"{photo.file} is {pixels.shape[:2]}, its annotation says {photo.size}.")
+        try:
+            pixels = coco.pixels(photo)
+            if pixels.shape[:2] != photo.size:
+                raise PhotoError(f"{photo.file} is {pixels.shape[:2]}, its annotation says {photo.size}.")
+        except PhotoError as error:
+            self.broken.note(self._places[photo.id], error)
+            raise
         self._cache[photo.id] = pixels
         if len(self._cache) > CACHED_PHOTOS:
             self._cache.popitem(last=False)

@@ -257,3 +257,12 @@ def is_plural(name: str) -> bool:
 def names(category: str) -> tuple[str, ...]:
     """The words for one instance of `category`."""
     return SYNONYMS.get(category, (category,))
+
+
+# What people call a person, by what can be seen: a word under two heads fits both.
+SEXES = {
+    "male": set("man guy boy gentleman dude male groom".split()),
+    "female": set("woman lady girl female bride".split()),
+}
+YOUNG = set("boy girl kid child baby toddler".split())
+GROWN = set("man woman guy lady gentleman".split())

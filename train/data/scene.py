@@ -13,7 +13,8 @@ import numpy as np
 class Thing:
     """One annotated object, part or region.
 
-    mask: bool H×W of the scene, contiguous. phrases: words that people wrote of it alone.
+    mask: bool H×W of the scene, contiguous. phrases: words that people wrote of it alone. called: what they called it
+    where the rest of their words does not hold here, such as "woman" of a person pasted from another photo.
     """
 
     category: str
@@ -21,6 +22,7 @@ class Thing:
     region: bool = False
     garment: bool = False
     phrases: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
     colours: dict[str, dict[str, float]] = field(default_factory=dict)  # measured once: part → colour → share
 
     @cached_property

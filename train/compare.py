@@ -1,0 +1,57 @@
+"""Two results of `train.evaluate --json` side by side: python -m train.compare BEFORE.json AFTER.json
+
+Prints the rows of a model card, by kind and by source: left of each arrow BEFORE, right of it AFTER. Both must come
+from the same examples, photo sizes and way of scoring.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+COLUMNS = ("oiou", "miou", "p@0.5", "p@0.7", "p@0.9", "point", "boundary_f")
+HEAD = "| | n | oIoU | mIoU | P@0.5 | P@0.7 | P@0.9 | point | boundary F |\n|---|---|---|---|---|---|---|---|---|"
+
+
+def table(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Markdown rows of two results, as `Scores.to_dict` gives them. Raises ValueError where they do not match."""
+    if before["protocol"] != after["protocol"]:
+        raise ValueError(f"These were scored in two ways: {before['protocol']} and: {after['protocol']}")
+    lines = [HEAD, _row("all", before["all"], after["all"])]
+    for group in ("by_kind", "by_source"):
+        if before[group].keys() != after[group].keys():
+            raise ValueError(f"These are of different examples: {group} differs.")
+        lines += [_row(name, before[group][name], after[group][name]) for name in before[group] if name != "absent"]
+        lines.append("| " * (len(COLUMNS) + 2) + "|")
+    return "\n".join(lines[:-1])
+
+
+def _row(name: str, before: dict[str, Any], after: dict[str, Any]) -> str:
+    if before["count"] != after["count"]:
+        raise ValueError(f"These are of different examples: {before['count']} and {after['count']} of {name}.")
+    cells = [f"{before[column]:.1f} → **{after[column]:.1f}**" for column in COLUMNS]
+    return f"| {name} | {after['count']} | " + " | ".join(cells) + " |"
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m train.compare", description=__doc__.partition("\n")[0])
+    parser.add_argument("before", type=Path)
+    parser.add_argument("after", type=Path)
+    args = parser.parse_args(arguments)
+    try:
+        before, after = (json.loads(path.read_text(encoding="utf-8"))["results"] for path in (args.before, args.after))
+        if before.keys() != after.keys():
+            raise ValueError(f"These are of different splits: {', '.join(before)} and {', '.join(after)}.")
+        for split in before:
+            print(f"{split}\n\n{table(before[split], after[split])}\n")
+    except (OSError, ValueError) as error:
+        print(f"train.compare: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
