@@ -438,7 +438,7 @@ def test_validation_scores_the_average_exports_the_best_and_changes_nothing(fold
 
 def test_two_processes_train_together(folder: Path) -> None:
     out = folder / "two"
-    config = config_file(folder, out=str(out), batch_size=2, samples=16, save_every=1, validate_every=4, precision="no")
+    config = config_file(folder, out=str(out), batch_size=2, samples=16, save_every=1, validate_every=4, average=0.0)
     launched = ("--standalone", "--nproc-per-node", "2", "-m", "train", "--config", config)
     output = finish(start(*launched, module="torch.distributed.run"))
     assert "effective batch 4 (2 × 1 steps × 2 processes), 4 steps" in output
