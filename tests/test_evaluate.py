@@ -350,13 +350,13 @@ def test_two_processes_count_each_example_once(checkpoint: Path, folder: Path) -
     """On CPUs (gloo): the figures of one process, printed once."""
     shared_file = folder / "shared.json"
     words = ["--checkpoint", checkpoint, "--data", folder, "--device", "cpu", "--batch", "3"]
-    launch = ["accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    launch = ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
     launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--num_cpu_threads_per_process", "1"]
     launch += ["--main_process_port", "0", "-m", "train.evaluate"]
     command = [sys.executable, "-m", *launch, *map(str, words), "--json", str(shared_file)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.count("by source") == 1
+    assert ran.stdout.count("by source") == 1 and "2 processes" in ran.stdout
 
     alone = folder / "alone.json"
     assert main([*map(str, words), "--json", str(alone)]) == 0

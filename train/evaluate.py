@@ -370,7 +370,8 @@ def _run(args: argparse.Namespace) -> int:
             if not state.is_main_process:
                 continue
             photos = len({example.photo for example in examples})
-            print(f"{name}: {len(examples)} expressions on {photos} photos, checkpoint {args.checkpoint}")
+            shared = f", {state.num_processes} processes" if state.num_processes > 1 else ""
+            print(f"{name}: {len(examples)} expressions on {photos} photos, checkpoint {args.checkpoint}{shared}")
             print(f"{scores.table()}\n", flush=True)
             oiou[dataset, partition, split] = scores.overall.oiou
             results[name] = scores.to_dict(with_records=True)
