@@ -396,7 +396,8 @@ def square_size(_: int) -> tuple[int, int]:
 
 
 def sentences(root: Path, dataset: str, **changes: Any) -> SentenceSamples:
-    settings = {"partition": "", "seed": 0, "size_of": square_size, "light": False, "mirrored": False}
+    settings = {"partition": "", "seed": 0, "size_of": square_size, "broken_photos": 0}
+    settings |= {"light": False, "mirrored": False}
     return SentenceSamples(root, dataset=dataset, **(settings | changes))
 
 
