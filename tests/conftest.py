@@ -18,7 +18,6 @@ from serving import App, start_app
 from transformers import BertTokenizer
 
 from slvit import ReferringSegmenter, SLViTConfig, SLViTModel, SLViTProcessor
-from slvit.checkpoint import BUNDLED
 from slvit.processor import SLViTImageProcessor
 from train.export import export
 
@@ -78,9 +77,9 @@ def photo() -> Image.Image:
 
 
 @pytest.fixture(scope="session")
-def app(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory, long: bool) -> Iterator[App]:
-    """app.py with the small model, or the bundled one at full length: the tests that attack or load it share it."""
-    app = start_app(BUNDLED if long else checkpoint, tmp_path_factory.mktemp("app"))
+def app(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """app.py with the small model, in a process of its own: the tests that attack or load it share it."""
+    app = start_app(checkpoint, tmp_path_factory.mktemp("app"))
     yield app
     app.stop()
 
