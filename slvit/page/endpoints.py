@@ -65,8 +65,9 @@ def add_endpoints(ask: Ask, turns: Turns) -> None:
         with _turn(turns):
             picture = open_photo(photo)
             segmentation = ask(picture, expression, inspect=True)
-            stages = stage_pictures(picture, segmentation.inspection)
-            return *stages, uncertainty_picture(picture, segmentation.inspection), facts(segmentation)
+            small, _ = _for_looking(picture, segmentation.mask)  # each of nine pictures would make a large one small
+            stages = stage_pictures(small, segmentation.inspection)
+            return *stages, uncertainty_picture(small, segmentation.inspection), facts(segmentation)
 
     def compare(photo: str, expressions: str) -> tuple[Image.Image, list[dict[str, Any]]]:
         """Find up to six expressions in one photo and show them together, each in its own colour.
