@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import pickle
@@ -13,11 +14,14 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from train.config import TrainConfig
 from train.data import refcoco
 from train.data.__main__ import main as data_main
 from train.data.layout import datasets_in, examples_of, partition_of, splits_of, the_dataset_in
 from train.data.pickles import load_plain
 from train.data.refcoco import Counts
+from train.data.sentences import SentenceSamples
+from train.loader import training_samples, validation_examples
 
 PHOTOS = ("COCO_train2014_000000000007.jpg", "COCO_train2014_000000000008.jpg", "COCO_train2014_000000000009.jpg")
 SIZE = (20, 30)  # H, W
@@ -382,3 +386,118 @@ def test_the_published_splits_add_up_to_the_published_sets() -> None:
         assert sum(split.photos for split in splits) == whole.photos
         assert sum(split.objects for split in splits) == whole.objects
         assert sum(split.expressions for split in splits) == whole.expressions + rounding
+
+
+# --- Training samples -------------------------------------------------------------------------------------------------
+
+
+def square_size(_: int) -> tuple[int, int]:
+    return 32, 32
+
+
+def sentences(root: Path, dataset: str, **changes: Any) -> SentenceSamples:
+    settings = {"partition": "", "seed": 0, "size_of": square_size, "light": False, "mirrored": False}
+    return SentenceSamples(root, dataset=dataset, **(settings | changes))
+
+
+def test_an_epoch_has_every_object_once_with_one_of_its_sentences(root: Path) -> None:
+    samples = sentences(root, "refcoco")
+    assert len(samples) == 2
+    epochs = [{samples[2 * epoch + place]["text"] for place in range(2)} for epoch in range(30)]
+    assert all("right guy" in epoch for epoch in epochs)
+    assert {text for epoch in epochs for text in epoch} == {"Left GUY", "boy in red", "right guy"}
+    first, again = samples[5], sentences(root, "refcoco")[5]
+    assert first["text"] == again["text"] and (first["photo"] == again["photo"]).all()
+    assert first["photo"].shape == (32, 32, 3) and 0 < first["mask"].sum() < 32 * 32
+
+
+def test_a_mirrored_sample_has_left_and_right_and_its_mask_exchanged(root: Path) -> None:
+    samples = sentences(root, "refcoco", mirrored=True)
+    middles: dict[str, set[bool]] = {}
+    for number in range(60):
+        sample = samples[number]
+        columns = sample["mask"].any(axis=0).nonzero()[0]
+        middles.setdefault(sample["text"].lower(), set()).add(bool(columns.mean() < 16))
+    assert middles["left guy"] == {True}
+    assert "boy in red" in middles and len(middles["boy in red"]) == 2  # the same words on either side
+
+
+@pytest.mark.parametrize("dataset", ["refcoco", "refcoco+", "refcocog", "grefcoco"])
+def test_every_layout_is_trained_on(root: Path, dataset: str) -> None:
+    write_set(root, "refcocog", "refs(umd).p", [reference(0, 9, 31, "train", "a man")])
+    sample = sentences(root, dataset)[0]
+    assert sample["text"] and sample["mask"].any()
+
+
+# --- Mixes ------------------------------------------------------------------------------------------------------------
+
+
+def mix_of(root: Path, *others: dict[str, Any], samples: int = 40) -> TrainConfig:
+    sources = [{"data": str(root), "dataset": "refcoco"}, *others]
+    return TrainConfig(dataset="mix", mix=sources, samples=samples, mirrored=False, light=False)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """One photo of one's own."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    Image.new("RGB", SIZE[::-1], "red").save(folder / "a.png")
+    line = {"photo": "a.png", "text": "my mug", "mask": [square(2, 2, 9)]}
+    (folder / "list.jsonl").write_text(json.dumps(line))
+    return folder
+
+
+def free_the_photo_of_training(root: Path) -> None:
+    """So that no validation or test split has it."""
+    write_set(root, "refcoco", "refs(unc).p", [*REFS[:2], reference(2, 9, 31, "val", "the man")])
+    write_set(root, "refcoco+", "refs(unc).p", REFS[3:])
+    write_set(root, "grefcoco", "grefs(unc).json", GREFS[:1])
+
+
+def test_a_mix_draws_by_shares_and_goes_through_each_part_in_its_order(root: Path, own: Path) -> None:
+    free_the_photo_of_training(root)
+    config = mix_of(root, {"data": str(own), "dataset": "folder", "share": 3}, samples=400)
+    sizes: list[int] = []
+    samples = training_samples(config, size_of=lambda number: sizes.append(number) or (32, 32))
+    texts = [samples[number]["text"] for number in range(400)]
+    assert sizes == list(range(400)), "a sample has the size of the batch it gets into, not of its place in its part"
+    assert 250 < texts.count("my mug") < 350
+    of_refcoco = [text for text in texts if text != "my mug"]
+    assert all("right guy" in of_refcoco[at : at + 2] for at in range(0, len(of_refcoco) - 1, 2)), "whole epochs"
+    longer = training_samples(dataclasses.replace(config, samples=800), size_of=square_size)
+    assert [longer[number]["text"] for number in range(40)] == texts[:40]
+    assert {example.source for example in validation_examples(config)} == {"refcoco", "own"}
+
+
+def test_a_mix_leaves_out_photos_of_any_validation_or_test_split(root: Path, own: Path) -> None:
+    with pytest.raises(
+        ValueError, match="All photos of refcoco in .* stand in a validation or test split"
+    ):  # photo 7, the only one of its training split, is in val too
+        training_samples(mix_of(root, {"data": str(own), "dataset": "folder"}), size_of=square_size)
+    (root / "refcoco+/refs(unc).p").unlink()
+    with pytest.raises(FileNotFoundError, match=r"refcoco\+/refs\(unc\)\.p is missing"):
+        training_samples(mix_of(root, {"data": str(own), "dataset": "folder"}), size_of=square_size)
+
+
+@pytest.mark.parametrize("image", [{"id": 1, "file_name": "a.jpg", "coco_id": 8}, {"id": 1, "file_name": PHOTOS[1]}])
+def test_a_coco_folder_with_photos_of_a_validation_split_is_refused(root: Path, image: dict[str, Any]) -> None:
+    free_the_photo_of_training(root)
+    (root / "instances.json").write_text(json.dumps({"images": [image], "annotations": [], "categories": []}))
+    with pytest.raises(ValueError, match=f"1 photos of .*{image['file_name']}, stand in a validation or test split"):
+        training_samples(mix_of(root, {"data": str(root), "dataset": "coco"}), size_of=square_size)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"dataset": "mix"}, "mix lists the data sets"),
+        ({"mix": [{"data": "x"}]}, "mix lists the data sets"),
+        ({"dataset": "mix", "mix": [{"date": "x"}]}, "no key 'date' in 'mix': the nearest is 'data'"),
+        ({"dataset": "mix", "mix": [{"data": "x", "dataset": "mix"}]}, "a dataset of refcoco"),
+        ({"dataset": "mix", "mix": [{"data": "x", "share": 0}]}, "a share above 0"),
+    ],
+)
+def test_a_wrong_mix_is_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        TrainConfig(**changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import resource
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from models import small_model
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -154,6 +156,29 @@ def test_losses_that_are_not_finite_are_skipped_then_stop_the_run(folder: Path) 
     assert process.returncode != 0
     assert output.count("skipped") == 4
     assert "lower --lr" in output and "Traceback" not in output
+
+
+class Scaling(Accelerator):
+    """Scales gradients as in fp16, by far too much at first, on a CPU."""
+
+    mixed_precision = "fp16"
+
+    def __init__(self, **named: object) -> None:
+        super().__init__(**(named | {"mixed_precision": "no"}))
+        self.native_amp, self.scaler = True, torch.amp.GradScaler("cpu", init_scale=2.0**127)
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        return contextlib.nullcontext()
+
+
+def test_overflow_in_fp16_scales_less_and_is_no_bad_loss(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.loop.Accelerator", Scaling)
+    out = folder / "scaled"
+    train(TrainConfig.load(config_file(folder, out=str(out), samples=24, bad_losses=0)))
+    state = load_state(out / "last.pt")
+    assert state["bad_losses"] == 0 and state["scaler"]["scale"] < 2.0**127
+    norms = [json.loads(line)["gradient_norm"] for line in (out / "log.jsonl").read_text().splitlines()]
+    assert None in norms and norms[-1] > 0, "the first steps overflow, the last is taken"
 
 
 def test_a_state_is_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -413,7 +438,7 @@ def test_validation_scores_the_average_exports_the_best_and_changes_nothing(fold
 
 def test_two_processes_train_together(folder: Path) -> None:
     out = folder / "two"
-    config = config_file(folder, out=str(out), batch_size=2, samples=16, save_every=1, validate_every=4, precision="no")
+    config = config_file(folder, out=str(out), batch_size=2, samples=16, save_every=1, validate_every=4, average=0.0)
     launched = ("--standalone", "--nproc-per-node", "2", "-m", "train", "--config", config)
     output = finish(start(*launched, module="torch.distributed.run"))
     assert "effective batch 4 (2 × 1 steps × 2 processes), 4 steps" in output

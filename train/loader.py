@@ -24,6 +24,7 @@ from train.data.sentences import SentenceSamples
 
 # Width over height of a batch beside square ones, as steps of 32 pixels allow.
 WIDER = {160: (128, 192), 192: (160, 224), 224: (192, 256), 256: (224, 288), 320: (256, 384), 384: (320, 448)}
+AHEAD = 6  # batches that each worker makes before they are asked for
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,7 @@ def loader(
         ),
         collate_fn=Collate(processor, config.max_words, config.masked_words, config.seed),
         num_workers=config.workers,
-        prefetch_factor=6 if config.workers else None,
+        prefetch_factor=AHEAD if config.workers else None,
         generator=torch.Generator(),  # the global one's state belongs to the run and is restored with it
         worker_init_fn=one_thread if config.workers else None,
     )

@@ -220,18 +220,18 @@ class _Run:
         total, stopping = self.accelerator.reduce(here, "mean").tolist()
         self.stopping = stopping > 0
         norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip or math.inf))
-        scaled = self.accelerator.scaler is not None  # fp16: an overflow makes the scaler skip the step and scale less
-        if math.isfinite(total) and (scaled or math.isfinite(norm)):
-            self.optimizer.step()
-            if config.average and math.isfinite(norm):
-                self.average.update(self.model, self.step)
-        else:
-            self._skip(total, norm)
+        finite = math.isfinite(total) and math.isfinite(norm)
+        scaled = self.accelerator.scaler is not None
+        if finite or scaled:
+            self.optimizer.step()  # in fp16 the scaler skips it by itself where gradients overflow, and scales less
+        if finite and config.average:
+            self.average.update(self.model, self.step)
+        if not finite and not (scaled and math.isfinite(total)):
+            self._count_bad_loss(total, norm)
         self.optimizer.zero_grad(set_to_none=True)
         return total, norm
 
-    def _skip(self, loss: float, norm: float) -> None:
-        """Counts a step that was not taken."""
+    def _count_bad_loss(self, loss: float, norm: float) -> None:
         self.bad_losses += 1
         self._say(f"step {self.step}: loss {loss}, gradient norm {norm}: skipped")
         if self.bad_losses > self.config.bad_losses:
@@ -256,7 +256,8 @@ class _Run:
         if not self.accelerator.is_main_process:
             return
         left = (self.steps - self.step) * self.together / max(1e-9, values["samples_per_second"])
-        line = {"step": self.step, "samples": self.seen, **{key: float(f"{v:.5g}") for key, v in values.items()}}
+        rounded = {key: float(f"{value:.5g}") if math.isfinite(value) else None for key, value in values.items()}
+        line = {"step": self.step, "samples": self.seen, **rounded}
         if self.board:
             self.board.curves(self.step, values)
         line |= {"seconds": round(self.seconds), "seconds_left": round(left)}

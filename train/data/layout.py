@@ -81,6 +81,10 @@ def examples_of(
         found = folder.examples(root, split)
     else:
         raise ValueError(f"There is no data set {dataset!r}: choose one of {', '.join(DATASETS)}.")
+    if not found and without_photos:
+        raise ValueError(
+            f"All photos of {dataset} in {root}, split {split!r}, stand in a validation or test split too."
+        )
     if not found:
         raise ValueError(f"{root} has no examples of {dataset} in split {split!r}: check the name of the split.")
     return found
