@@ -1,7 +1,7 @@
 """Write a checkpoint's model as ONNX or torch.export: python -m slvit.export CHECKPOINT OUT.onnx|OUT.pt2
 
 The file holds the model from pixel_values (float32 1×3×H×W, RGB 0..1), input_ids and attention_mask (int64 1×T) to
-logits (float32 1×2×H×W), for every H and W that are multiples of 32 and every number T of word pieces; beside it lies
+logits (float32 1×2×H×W), for H and W of 64 to 2048 that are multiples of 32, and any number T of word pieces; beside it lies
 tokenizer.json. benchmarks/without_torch.py answers a photo with both.
 """
 
@@ -38,7 +38,7 @@ def export_program(model: SLViTModel) -> ExportedProgram:
     """The model, in evaluation mode on the CPU, as one graph for every photo shape and number of words."""
     input_ids = torch.ones(1, 7, dtype=torch.int64)
     T = Dim("T", min=2, max=model.config.text_config.max_position_embeddings)
-    rows, columns = (Dim(name, min=1, max=LARGEST) for name in ("rows", "columns"))
+    rows, columns = (Dim(name, min=2, max=LARGEST) for name in ("rows", "columns"))
     return torch.export.export(
         Logits(model),
         (torch.zeros(1, 3, 192, 256), input_ids, torch.ones_like(input_ids)),
