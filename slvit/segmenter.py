@@ -108,17 +108,30 @@ class ReferringSegmenter:
         model, processor = load_checkpoint(folder_or_hub_id, device=chosen, dtype=dtype or torch.float32)
         return cls(model, processor, name=Path(folder_or_hub_id).resolve().name)
 
-    def segment(self, photo: PhotoSource | EncodedPhoto, expression: str, *, inspect: bool = False) -> Segmentation:
+    def segment(
+        self,
+        photo: PhotoSource | EncodedPhoto,
+        expression: str,
+        *,
+        inspect: bool = False,
+        patches: int | None = None,
+    ) -> Segmentation:
         """Mask of what `expression` means in `photo`.
 
         photo: whatever `open_photo` opens (a path, bytes, a file, a PIL image of any mode), or the result of `encode`.
         expression: any text; at most 510 word pieces are read. inspect: also give the network's insides.
+        patches: K for this call instead of the checkpoint's; 0 switches URCE off.
         Raises PhotoError, ExpressionError with a sentence for the visitor.
         """
-        return self.segment_many(photo, [expression], inspect=inspect)[0]
+        return self.segment_many(photo, [expression], inspect=inspect, patches=patches)[0]
 
     def segment_many(
-        self, photo: PhotoSource | EncodedPhoto, expressions: Sequence[str], *, inspect: bool = False
+        self,
+        photo: PhotoSource | EncodedPhoto,
+        expressions: Sequence[str],
+        *,
+        inspect: bool = False,
+        patches: int | None = None,
     ) -> list[Segmentation]:
         """The same for several expressions about one photo, whose text-free part is computed once.
 
@@ -128,7 +141,7 @@ class ReferringSegmenter:
         encoded = photo if isinstance(photo, EncodedPhoto) else self._encode(photo, timings)
         segmentations = []
         for expression in expressions:
-            segmentations.append(self._answer(encoded, expression, timings, inspect=inspect))
+            segmentations.append(self._answer(encoded, expression, timings, inspect=inspect, patches=patches))
             timings = dict.fromkeys(PHOTO_STEPS, 0.0)
         return segmentations
 
@@ -169,7 +182,13 @@ class ReferringSegmenter:
         return self._photos.get(key)
 
     def _answer(
-        self, encoded: EncodedPhoto, expression: str, timings: dict[str, float], *, inspect: bool
+        self,
+        encoded: EncodedPhoto,
+        expression: str,
+        timings: dict[str, float],
+        *,
+        inspect: bool,
+        patches: int | None,
     ) -> Segmentation:
         with self._lock, torch.inference_mode():
             with _timed(timings, "text"):
@@ -181,6 +200,7 @@ class ReferringSegmenter:
                     tokens["attention_mask"].to(self.device),
                     output_insides=inspect,
                     prior_features=encoded.prior_features,
+                    patches=patches,
                 )
                 logits = output.logits[0].float().cpu()  # 2×H×W
         with _timed(timings, "resize"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
-import numpy as np
 from PIL import Image
 
 from slvit.errors import ExpressionError, PhotoError
@@ -13,7 +12,7 @@ from slvit.facts import facts
 from slvit.page.ask import Ask
 from slvit.page.photo_input import photo_input
 from slvit.photo import open_photo
-from slvit.pictures import compared, mask_picture, overlay, stage_pictures, uncertainty_picture
+from slvit.pictures import compared, for_looking, mask_picture, overlay, stage_pictures, uncertainty_picture
 
 MOST_EXPRESSIONS = 6
 SHOWN_SIDE = 2048  # longer side of an overlay: it is for looking at, the mask has the photo's own resolution
@@ -38,7 +37,7 @@ def add_endpoints(ask: Ask) -> None:
         """
         picture, (segmentation,) = _answers(ask, photo, [expression])
         mask = segmentation.probability >= threshold  # H×W
-        return overlay(*_for_looking(picture, mask)), mask_picture(mask), facts(segmentation, threshold)
+        return overlay(*for_looking(picture, mask, side=SHOWN_SIDE)), mask_picture(mask), facts(segmentation, threshold)
 
     def inspect(
         photo: str, expression: str
@@ -83,7 +82,7 @@ def add_endpoints(ask: Ask) -> None:
         answers = [
             {"expression": line, **facts(segmentation)} for line, segmentation in zip(lines, segmentations, strict=True)
         ]
-        small, *masks = _for_looking(picture, *(segmentation.mask for segmentation in segmentations))
+        small, *masks = for_looking(picture, *(segmentation.mask for segmentation in segmentations), side=SHOWN_SIDE)
         return compared(small, masks, lines), answers
 
     with gr.Row(visible=False):
@@ -112,12 +111,3 @@ def _answers(ask: Ask, photo: str, expressions: list[str], *, inspect: bool = Fa
         return picture, [ask(picture, expression, inspect=inspect) for expression in expressions]
     except (PhotoError, ExpressionError) as error:
         raise gr.Error(str(error), print_exception=False) from error
-
-
-def _for_looking(photo: Image.Image, *masks: np.ndarray) -> tuple:
-    """Photo and masks at SHOWN_SIDE, or as they are when they are no larger."""
-    if max(photo.size) <= SHOWN_SIDE:
-        return photo, *masks
-    small = photo.copy()
-    small.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-    return small, *(np.array(mask_picture(mask).resize(small.size, Image.Resampling.BOX)) > 127 for mask in masks)

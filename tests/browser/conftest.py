@@ -33,7 +33,7 @@ class Counting:
 
     def __init__(self, segmenter: ReferringSegmenter) -> None:
         self.segmenter = segmenter
-        self.device = segmenter.device
+        self.device, self.model = segmenter.device, segmenter.model
         self.calls = 0
 
     def segment(self, *arguments, **options):

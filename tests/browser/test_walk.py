@@ -108,7 +108,7 @@ def test_compare(visit, counting, artefacts, width, theme):
     assert sideways(page) == 0
     page.locator('input[name="compare-threshold"]').fill("0.5")
     page.screenshot(path=artefacts / f"compare-{width}-{theme}.png", full_page=True)
-    page.fill("#lines textarea", "cow\n" * 7)
+    page.fill("#lines textarea", "\n".join(f"cow {number}" for number in range(7)))
     page.locator("#compare-button").click()
     expect(page.locator("#compare-notice .error")).to_contain_text("at most 6")
     expect(page.locator(".each figure")).to_have_count(3)
