@@ -52,11 +52,13 @@ def build_page(
     *,
     problem: str = "",
     gpu: Callable[[Callable], Callable] = lambda function: function,
+    most_waiting: int = 32,
 ) -> gr.Blocks:
     """The page, to be launched with `launch_options()`.
 
     segmenters: by the name that the visitor sees; without any, the page says `problem` and answers nothing.
-    gpu: decorator that lends a GPU for a call, as `spaces.GPU` does.
+    gpu: decorator that lends a GPU for a call, as `spaces.GPU` does. most_waiting: who asks when so many wait already
+    is told to come back later.
     """
     ask = ask_of(segmenters, gpu)
     names = list(segmenters)
@@ -263,7 +265,7 @@ def build_page(
             None, None, None, js="() => { setTimeout(() => document.querySelector('#file')?.click(), 0); }", **hidden
         )
         add_endpoints(ask)
-    return page.queue(max_size=32, default_concurrency_limit=2)
+    return page.queue(max_size=most_waiting, default_concurrency_limit=2)
 
 
 def launch_options() -> dict[str, Any]:

@@ -37,10 +37,12 @@ slvit.overview = (element) => {
   }
 
   // What would the mask be without the second look? The new run of the model that the tab "Uncertainty" offers.
-  function tryWithout() {
+  async function tryWithout() {
     open("uncertainty");
+    const wanted = () => document.querySelector("#rerun-button");
+    while (!wanted()) await new Promise(requestAnimationFrame); // Gradio fills a tab when it is first opened
     document.querySelector("#rerun").scrollIntoView({ block: "start", behavior: "smooth" });
-    document.querySelector("#rerun-button").click();
+    wanted().click();
   }
 
   // Draws `from` into a part of a step's picture (in shares), filling it as a photo fills a frame.

@@ -30,28 +30,8 @@ slvit.stages = (element, trigger, event) => {
   function maps(insides, at) {
     const stage = insides.stages[at];
     if (state.summary === "components") return { ...stage.components, change: stage.change };
-    if (state.summary === "channel" && slvit.channelsOf.has(insides.answer)) return oneChannel(insides, at, state.channel[at]);
+    if (state.summary === "channel" && slvit.channelsOf.has(insides.answer)) return slvit.oneChannel(insides, at, state.channel[at]);
     return stage;
-  }
-
-  // Before from its bytes, after from the same bytes with the rewritten patches set in.
-  function oneChannel(insides, at, number) {
-    const { before: { h, w }, channels } = insides.stages[at];
-    const packed = slvit.channelsOf.get(insides.answer)[at];
-    packed.all ??= slvit.bytes(packed.before);
-    packed.rewritten ??= slvit.bytes(packed.patches);
-    const before = packed.all.slice(number * h * w, (number + 1) * h * w), after = before.slice();
-    const side = w / insides.uncertainty.map.w;
-    insides.uncertainty.patches.forEach(({ box }, patch) => {
-      const left = Math.round(box[0] * w), top = Math.round(box[1] * h);
-      const start = (patch * channels + number) * side * side;
-      for (let row = 0; row < side; row += 1)
-        after.set(packed.rewritten.subarray(start + row * side, start + (row + 1) * side), (top + row) * w + left);
-    });
-    const low = packed.low[number], high = packed.high[number];
-    const change = after.map((level, position) => Math.abs(level - before[position]));
-    const map = (levels, from, to) => ({ h, w, low: from, high: to, levels });
-    return { before: map(before, low, high), after: map(after, low, high), change: map(change, 0, high - low) };
   }
 
   function zoomTo(zoom, centre = state.centre) {
@@ -109,7 +89,7 @@ slvit.stages = (element, trigger, event) => {
       const { h, w } = stage.before;
       const head = make("h3", {}, `${t("stage")} ${at + 1}`, make("small", {}, ` ${w} × ${h}, ${stage.channels} ${t("channels")}`));
       grid.append(state.summary === "channel" ? make("div.headed", {}, head, channelSlider(stage, at)) : head);
-      const row = make("div.row", {});
+      const row = make("div.row", { "data-stage": at + 1 });
       const drawn = maps(insides, at);
       for (const key of ["before", "after", "change"]) {
         const board = make("canvas", { role: "img", "aria-label": `${t("stage")} ${at + 1}, ${t(key)}, ${t(`summary_${state.summary}`)}` });
@@ -160,4 +140,24 @@ slvit.stages = (element, trigger, event) => {
   }
 
   slvit.follow(element, redraw);
+};
+
+// One channel of a stage: before from its bytes, after from the same bytes with the rewritten patches set in.
+slvit.oneChannel = (insides, at, number) => {
+  const { before: { h, w }, channels } = insides.stages[at];
+  const packed = slvit.channelsOf.get(insides.answer)[at];
+  packed.all ??= slvit.bytes(packed.before);
+  packed.rewritten ??= slvit.bytes(packed.patches);
+  const before = packed.all.slice(number * h * w, (number + 1) * h * w), after = before.slice();
+  const side = w / insides.uncertainty.map.w;
+  insides.uncertainty.patches.forEach(({ box }, patch) => {
+    const left = Math.round(box[0] * w), top = Math.round(box[1] * h);
+    const start = (patch * channels + number) * side * side;
+    for (let row = 0; row < side; row += 1)
+      after.set(packed.rewritten.subarray(start + row * side, start + (row + 1) * side), (top + row) * w + left);
+  });
+  const low = packed.low[number], high = packed.high[number];
+  const change = after.map((level, position) => Math.abs(level - before[position]));
+  const map = (levels, from, to) => ({ h, w, low: from, high: to, levels });
+  return { before: map(before, low, high), after: map(after, low, high), change: map(change, 0, high - low) };
 };

@@ -1,4 +1,4 @@
-"""Everyone can use the page: axe-core finds nothing serious, the keyboard reaches all, nothing jumps, nothing is cut."""
+"""Everyone can use the page: axe-core finds nothing serious, the keyboard reaches all, nothing jumps or is cut off."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def faults(page: Page) -> list[str]:
     """What axe-core calls serious or critical, with the elements it means."""
     found = Axe().run(page).response["violations"]
     return [
-        f"{violation['id']} ({violation['impact']}): {node['target']} {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
+        f"{violation['id']}: {node['target']} {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
         for violation in found
         if violation["impact"] in ("serious", "critical")
         for node in violation["nodes"]

@@ -176,18 +176,6 @@ def test_a_threshold_changes_the_mask_as_the_numbers_say(visit, counting):
     assert shown == pytest.approx(100 * (probability >= 0.8).mean(), abs=0.3)
 
 
-def test_a_visitor_sees_the_answer_again_without_the_model_and_no_other_visitor_does(visit, counting):
-    first, second = visit(), visit()
-    answer(first, OTHER_PHOTO, "the cup")
-    calls = counting.calls
-    answer(first, OTHER_PHOTO, "the spoon")
-    assert counting.calls == calls + 1
-    answer(first, OTHER_PHOTO, "the cup")
-    assert counting.calls == calls + 1
-    answer(second, OTHER_PHOTO, "the cup")
-    assert counting.calls == calls + 2
-
-
 def test_earlier_answers_of_the_visit_come_back(visit, counting):
     page = visit()
     answer(page, OTHER_PHOTO, "the cup")
@@ -212,23 +200,6 @@ def test_a_link_opens_an_example_with_its_answer(visit, url):
     other.goto(address)
     expect(other.locator(".verdict q")).to_have_text("the grass")
     expect(other.locator("#photo img").first).to_be_visible()
-
-
-def test_two_visitors_at_once_each_get_their_own(visit):
-    pages = {visit(): (PHOTO, "all the chickens"), visit(): (OTHER_PHOTO, "the saucer")}
-    for page, (photo, expression) in pages.items():
-        page.set_input_files("#photo input[type=file]", photo)
-        page.wait_for_selector("#photo img")
-        page.fill("#expression textarea, #expression input", expression)
-    for page in pages:
-        page.keyboard.press("Enter")
-    sizes = set()
-    for page, (_, expression) in pages.items():
-        expect(page.locator(".verdict q")).to_have_text(expression)
-        page.wait_for_function("() => slvit.insidesNow()")
-        sizes.add(tuple(page.evaluate("slvit.shown.answer.size")))
-        expect(page.locator("#visit button")).to_have_count(1)
-    assert sizes == {(1024, 683), (600, 400)}
 
 
 def test_no_confident_match_is_said_plainly(visit, counting, monkeypatch):
