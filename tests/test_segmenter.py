@@ -249,3 +249,15 @@ def test_any_shape_of_photo_is_answered(segmenter: ReferringSegmenter, size: tup
 def test_fifty_megapixels_are_answered(segmenter: ReferringSegmenter) -> None:
     answer = segmenter.segment(Image.new("L", (8192, 6144), 90), "the dog")
     assert answer.mask.shape == (6144, 8192) and 0 <= answer.confidence <= 1
+
+
+def test_another_number_of_patches_is_for_one_call(segmenter, photo):
+    usual, two, none, again = (
+        segmenter.segment(photo, "the red dog", inspect=True, patches=patches) for patches in (None, 2, 0, None)
+    )
+    assert len(two.inspection.patch_index) == 2 != len(usual.inspection.patch_index)
+    assert len(none.inspection.patch_index) == 0
+    for before, after in zip(none.inspection.features, none.inspection.enhanced_features, strict=True):
+        assert np.array_equal(before, after)  # URCE was off
+    assert not np.array_equal(usual.probability, none.probability)
+    assert np.array_equal(usual.probability, again.probability)

@@ -69,6 +69,9 @@ def test_walk(visit, artefacts, width, theme):
     page.locator('.patch[data-rank="3"]').click()
     expect(page.locator(".detail h3")).to_have_text(f"Patch 3 of {patches.count()}")
     assert page.locator(".detail .scales canvas").count() == 8  # four scales, before and after
+    assert page.locator(".fourfold .cell").count() == 4  # outlined at each
+    page.locator("#rerun-button").click()
+    expect(page.locator(".rerun-answer figure")).to_have_count(3)
     assert sideways(page) == 0
     shot("uncertainty")
 
@@ -78,15 +81,21 @@ def test_walk(visit, artefacts, width, theme):
     page.locator('.wordrow button[data-word="chickens"]').click()
     assert pixels(page, "#words canvas") != first
     expect(page.locator('.wordrow button[data-word="chickens"]')).to_have_attribute("aria-pressed", "true")
-    shares = lambda: page.locator(".wordrow button").evaluate_all("all => all.map(one => one.style.cssText)")  # noqa: E731
+    speakers = page.locator(".speakers tbody")
     page.locator("#words canvas").click(position={"x": 20, "y": 20})
-    corner = shares()
-    assert all("--share" in style for style in corner)
-    page.locator("#words canvas").press("ArrowDown")
-    page.locator("#words canvas").press("ArrowDown")
-    assert shares() != corner
+    corner = speakers.inner_text()
+    page.locator("#words .place").press("ArrowDown")
+    page.locator("#words .place").press("ArrowDown")
+    assert speakers.inner_text() != corner
     assert sideways(page) == 0
     shot("words")
+
+    page.get_by_role("tab", name="Compare").click()
+    page.fill("#lines textarea", "the rightmost chicken\nthe grass")
+    page.locator("#compare-button").click()
+    expect(page.locator(".each figure")).to_have_count(2)
+    assert sideways(page) == 0
+    shot("compare")
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
@@ -215,21 +224,3 @@ def test_the_page_speaks_the_visitors_language(visit):
     expect(page.locator("#header p")).to_contain_text("Sagen, was gemeint ist")
     page.locator('[data-photo="cow.jpg"]').click()
     expect(page.locator(".meter")).to_contain_text("Sicherheit")
-
-
-def test_the_keyboard_reaches_everything_from_photo_to_words(visit):
-    page = visit()
-    page.locator('[data-photo="cow.jpg"]').click()
-    page.wait_for_function("() => slvit.insidesNow()")
-    page.locator("#expression textarea, #expression input").first.focus()
-    reached = set()
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        reached.add(
-            page.evaluate(
-                """() => { const e = document.activeElement;
-                const { key, photo, what } = e.dataset;
-                return e.name || key || photo || what || e.getAttribute('role') || e.id; }"""
-            )
-        )
-    assert {"segment", "opacity", "threshold", "mask", "horses.jpg", "cutout", "tab"} <= reached
