@@ -159,6 +159,11 @@ def own_range(values: np.ndarray) -> tuple[float, float]:
     return _percentiles(values, 1, 99)
 
 
+def change_range(values: np.ndarray) -> tuple[float, float]:
+    """The range in which a change is shown: from 0 to its 99.5th percentile."""
+    return 0.0, max(float(np.percentile(values, 99.5)), 1e-6)
+
+
 def scaled(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     """`values` mapped so that `limits` become 0 and 1, clipped: float32."""
     low, high = limits
@@ -185,19 +190,27 @@ def heat(
     return _framed(Image.blend(base, spread, opacity), limits, title)
 
 
-def stage_pictures(photo: Image.Image, inspection: Inspection, *, side: int = 480) -> list[Image.Image]:
-    """F_i and enhanced F_i side by side over the photo, for i = 1..4, each pair in one range: four RGB images."""
+def stage_pictures(
+    photo: Image.Image, inspection: Inspection, *, side: int = 480, change: bool = False
+) -> list[Image.Image]:
+    """F_i and enhanced F_i side by side over the photo, for i = 1..4, each pair in one range: four RGB images.
+
+    change: also how much URCE changed, the mean over channels of the absolute difference, in a range of its own from 0.
+    """
     pictures = []
     for number, (plain, enhanced) in enumerate(
         zip(inspection.features, inspection.enhanced_features, strict=True), start=1
     ):
         before, after = summary(plain), summary(enhanced)  # H_i×W_i
         limits = shared_range(before, after)
-        pair = [
+        row = [
             heat(photo, before, limits=limits, title=f"F{number}: before URCE", side=side),
             heat(photo, after, limits=limits, title=f"enhanced F{number}: after URCE", side=side),
         ]
-        pictures.append(_beside(pair))
+        if change:
+            difference = summary(enhanced - plain)
+            row.append(heat(photo, difference, limits=change_range(difference), title=f"F{number}: change", side=side))
+        pictures.append(_beside(row))
     return pictures
 
 

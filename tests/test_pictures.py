@@ -123,6 +123,7 @@ def test_fewer_patches_are_the_first_ones(photo, inspection):
 def test_the_stages_are_four_pairs(photo, inspection):
     pairs = stage_pictures(photo, inspection, side=300)
     assert len(pairs) == 4 and all(pair.width > 600 for pair in pairs)
+    assert all(row.width > 900 for row in stage_pictures(photo, inspection, side=300, change=True))
 
 
 def test_word_pieces_are_joined_and_their_maps_averaged(segmenter, photo):

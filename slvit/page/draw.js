@@ -47,16 +47,26 @@ window.slvit = (() => {
     return board;
   };
 
+  // The answers of this visit, unpacked, by name, and what of their insides has come. The server sends each once;
+  // an answer that was here before comes as its name alone, and is on the screen at once.
+  const kept = new Map();
+  const mostKept = 10; // the server knows 8
   function answered(answer) {
     shown.arriving = draw(answer);
     return shown.arriving;
   }
   async function draw(answer) {
+    const entry = kept.get(answer.answer) ?? (await unpacked(answer));
+    kept.delete(answer.answer);
+    kept.set(answer.answer, entry); // the youngest stands last
+    if (kept.size > mostKept) kept.delete(kept.keys().next().value);
+    Object.assign(shown, entry);
+    publish();
+  }
+  async function unpacked(answer) {
     const [photo, probability] = await Promise.all([picture(answer.photo), picture(answer.probability)]);
     const levels = pixels(probability).data.filter((_, at) => at % 4 === 0);
-    Object.assign(shown, { answer, photo: pixels(photo), grey: greyed(photo), levels });
-    if (shown.insides && shown.insides.answer !== answer.answer) shown.insides = null;
-    publish();
+    return { answer, photo: pixels(photo), grey: greyed(photo), levels, insides: null };
   }
 
   // Hidden carrier of what the tabs show: it arrives after the mask, and may belong to an answer no longer shown.
@@ -65,7 +75,10 @@ window.slvit = (() => {
       if (!props.value) return;
       await shown.arriving; // the mask is on the screen before anything is said of it
       await new Promise(requestAnimationFrame);
-      shown.insides = props.value;
+      const entry = kept.get(props.value.answer);
+      if (!entry || entry.insides) return;
+      entry.insides = props.value;
+      if (shown.answer.answer === props.value.answer) shown.insides = props.value;
       publish();
     };
     watch("value", take);
@@ -80,8 +93,7 @@ window.slvit = (() => {
       publish();
     });
   }
-  const insidesNow = () =>
-    shown.answer && shown.insides && shown.insides.answer === shown.answer.answer ? shown.insides : null;
+  const insidesNow = () => shown.insides;
 
   // One map in colours, h×w, as a canvas of its own size: of levels, or of colours as they are.
   function tinted(map) {

@@ -41,8 +41,8 @@ def report(
     chance = heat(small, segmentation.probability, limits=(0.0, 1.0), side=max(small.size))
     inspection = segmentation.inspection
     stages = [
-        _figure(picture, f"{say['stage']} {number}: {say['before']}, {say['after']}")
-        for number, picture in enumerate(stage_pictures(photo, inspection), start=1)
+        _figure(picture, f"{say['stage']} {number}: {say['before']}, {say['after']}, {say['change']}")
+        for number, picture in enumerate(stage_pictures(photo, inspection, side=400, change=True), start=1)
     ]
     words = [
         _figure(word_picture(photo, inspection, stage=number, side=240), f"{say['stage']} {number}")

@@ -57,7 +57,7 @@ slvit.rerun = (element, props, watch, trigger, event) => {
       board.setAttribute("aria-label", names[at]);
     });
     const summary = make("p.say", {});
-    const certain = [shown.answer, value].map(({ confidence }) => `${Math.round(confidence * 100)} % ${t("confidence").toLowerCase()}`);
+    const certain = [shown.answer, value].map(({ confidence }) => `${t("confidence")} ${Math.round(confidence * 100)} %`);
     box.replaceChildren(
       summary,
       make("div.row", {}, ...boards.map((board, at) => make("figure", {}, make("div.frame", {}, board),

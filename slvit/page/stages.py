@@ -8,7 +8,7 @@ import gradio as gr
 import numpy as np
 
 from slvit.page.encode import packed, packed_colours, packed_map
-from slvit.pictures import principal_colours, scaled, shared_range, summary
+from slvit.pictures import change_range, principal_colours, scaled, shared_range, summary
 from slvit.segmenter import Inspection
 
 
@@ -39,7 +39,7 @@ def payload(inspection: Inspection) -> list[dict[str, Any]]:
                 "most_changed": int(difference.mean(axis=(1, 2)).argmax()),
                 "before": packed_map(before, limits),
                 "after": packed_map(after, limits),
-                "change": packed_map(change, (0.0, max(float(np.percentile(change, 99.5)), 1e-6))),
+                "change": packed_map(change, change_range(change)),
                 "components": {"before": packed_colours(first), "after": packed_colours(second)},
             }
         )
