@@ -5,6 +5,7 @@ window.slvit = (() => {
   const language = (navigator.language || "en").slice(0, 2).toLowerCase();
   const texts = { ...slvitTexts.en, ...slvitTexts[language] };
   const t = (key) => texts[key] ?? key;
+  document.documentElement.lang = slvitTexts[language] ? language : "en"; // what screen readers pronounce
 
   const bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   const colours = bytes(slvitColours);

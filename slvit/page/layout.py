@@ -9,7 +9,6 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +28,9 @@ from slvit.segmenter import ReferringSegmenter
 
 HERE = Path(__file__).parent
 SCRIPTS = "draw link result stages uncertainty rerun words compare overview examples visit".split()
-KEPT_ANSWERS = 8  # of one visit: about 1 MB each
 LARGEST_FILE = "120mb"
 
 text = gr.I18n(**TEXTS)
-
-
-@dataclass(frozen=True)
-class Kept:
-    """An answer of this visit: what was asked, and what the page showed."""
-
-    photo: str
-    expression: str
-    checkpoint: str | None
-    result: dict[str, Any]
-    insides: dict[str, Any]
-    channels: list[dict[str, Any]]
 
 
 def build_page(
@@ -101,9 +87,8 @@ def build_page(
             ),
             "correlations": overview.payload(segmentation.inspection),
         }
-        memory[key] = Kept(photo, key[2], checkpoint, shown, insides, stages.channels(segmentation.inspection))
-        if len(memory) > KEPT_ANSWERS:
-            memory.popitem(last=False)
+        every_channel = stages.channels(segmentation.inspection)
+        visit.keep(memory, key, visit.Kept(photo, key[2], checkpoint, shown, insides, every_channel))
         yield "", gr.skip(), insides, memory
 
     def compare_lines(photo: str | None, lines: str) -> tuple[Any, str]:
@@ -120,11 +105,11 @@ def build_page(
         return compare.payload(picture, answers), ""
 
     def channels_of(memory: OrderedDict, event: gr.EventData) -> Any:
-        kept = _kept(memory, event.answer)
+        kept = visit.find(memory, event.answer)
         return {"answer": event.answer, "channels": kept.channels} if kept else gr.skip()
 
     def run_again(memory: OrderedDict, event: gr.EventData) -> Any:
-        kept = _kept(memory, event.answer)
+        kept = visit.find(memory, event.answer)
         if kept is None:
             return rerun.problem(event.answer, ENGLISH["forgotten"])
         patches = max(0, int(event.patches))
@@ -136,7 +121,7 @@ def build_page(
         return rerun.payload(kept.result, segmentation, patches)
 
     def save(memory: OrderedDict, event: gr.EventData) -> tuple[str, str | None]:
-        kept = _kept(memory, event.answer)
+        kept = visit.find(memory, event.answer)
         if kept is None:
             return _told("forgotten"), None
         picture = open_photo(kept.photo)
@@ -161,7 +146,7 @@ def build_page(
         return str(examples.photo_path(event.photo)), event.expression
 
     def take_again(memory: OrderedDict, event: gr.EventData) -> tuple[Any, Any, Any, str]:
-        kept = _kept(memory, event.answer)
+        kept = visit.find(memory, event.answer)
         if kept is None:
             return gr.skip(), gr.skip(), gr.skip(), _told("forgotten")
         return kept.photo, kept.expression, kept.checkpoint, ""
@@ -282,10 +267,6 @@ def launch_options() -> dict[str, Any]:
         "max_file_size": LARGEST_FILE,
         "footer_links": ["api", "settings"],
     }
-
-
-def _kept(memory: OrderedDict, answer: str) -> Kept | None:
-    return next((kept for kept in memory.values() if kept.result["answer"] == answer), None)
 
 
 def _header(segmenters: dict[str, ReferringSegmenter]) -> str:

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_walk import PHOTO, answer
+from tests.browser.test_walk import PHOTO, answer, sideways
 
 TABS = ("stages", "uncertainty", "words", "compare")
 
@@ -109,3 +109,12 @@ def test_nothing_jumps_when_results_arrive(visit, width):
         page.wait_for_function("() => slvit.insidesNow()")
         page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert page.evaluate("jumped") < 0.02  # 0.1 is what the web calls good
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "es-ES", "de-DE"])
+def test_every_language_fits_a_phone(visit, language):
+    page = visit(390, language=language)
+    assert page.evaluate("document.documentElement.lang") == language[:2]
+    for tab in TABS:
+        expect(page.locator(f'#tabs [role=tab][data-tab-id="{tab}"]')).to_be_visible()  # none in a menu of the rest
+    assert sideways(page) == 0

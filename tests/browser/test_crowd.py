@@ -64,7 +64,7 @@ def gated(counting):
     page.close()
 
 
-def test_a_full_line_is_said_plainly_and_those_in_it_are_answered(visit, gated, artefacts):
+def test_a_full_line_is_said_plainly_and_those_in_it_are_answered(gated, visit, artefacts):
     segmenter, url = gated
     pages = [visit(390, address=url) for _ in range(4)]  # two are answered at a time, one may wait
     for page in pages:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
@@ -138,16 +140,20 @@ def test_a_place_tells_which_words_speak_for_it(page, counting):
     assert counting.calls == calls
 
 
-def test_two_checkpoints_stand_side_by_side(visit, counting, artefacts):
-    for url in served({"first": counting, "second": counting}):
-        page = visit(820, address=url)
-        answer(page, str(photo_path("cow.jpg")), "the largest cow")
-        open_tab(page, "compare")
-        page.fill("#lines textarea", "the largest cow\nthe grass")
-        page.locator("#compare-button").click()
-        expect(page.locator(".versus")).to_have_count(2)
-        expect(page.locator(".versus").first.locator("figure")).to_have_count(2)
-        expect(page.locator(".versus").first).to_contain_text("100 %")  # the same weights: the same mask
-        assert pixels(page, ".versus figure:nth-child(1) canvas") == pixels(page, ".versus figure:nth-child(2) canvas")
-        assert sideways(page) == 0
-        page.locator("#tabs").screenshot(path=artefacts / "two-checkpoints-820-light.png")
+@pytest.fixture(scope="module")
+def url_of_two(counting) -> Iterator[str]:
+    yield from served({"first": counting, "second": counting})
+
+
+def test_two_checkpoints_stand_side_by_side(url_of_two, visit, artefacts):
+    page = visit(820, address=url_of_two)
+    answer(page, str(photo_path("cow.jpg")), "the largest cow")
+    open_tab(page, "compare")
+    page.fill("#lines textarea", "the largest cow\nthe grass")
+    page.locator("#compare-button").click()
+    expect(page.locator(".versus")).to_have_count(2)
+    expect(page.locator(".versus").first.locator("figure")).to_have_count(2)
+    expect(page.locator(".versus").first).to_contain_text("100 %")  # the same weights: the same mask
+    assert pixels(page, ".versus figure:nth-child(1) canvas") == pixels(page, ".versus figure:nth-child(2) canvas")
+    assert sideways(page) == 0
+    page.locator("#tabs").screenshot(path=artefacts / "two-checkpoints-820-light.png")
