@@ -1,8 +1,8 @@
 """Write a checkpoint's model as ONNX or torch.export: python -m slvit.export CHECKPOINT OUT.onnx|OUT.pt2
 
 The file holds the model from pixel_values (float32 1×3×H×W, RGB 0..1), input_ids and attention_mask (int64 1×T) to
-logits (float32 1×2×H×W), for H and W of 64 to 2048 that are multiples of 32, and any number T of word pieces; beside it lies
-tokenizer.json. benchmarks/without_torch.py answers a photo with both.
+logits (float32 1×2×H×W), for H and W of 64 to 2048 that are multiples of 32, and any number T of word pieces; beside it
+lies tokenizer.json. benchmarks/without_torch.py answers a photo with both.
 """
 
 from __future__ import annotations

@@ -138,17 +138,30 @@ class ReferringSegmenter:
             model = FastSLViT(model)
         return cls(model, processor, name=Path(folder_or_hub_id).resolve().name)
 
-    def segment(self, photo: PhotoSource | EncodedPhoto, expression: str, *, inspect: bool = False) -> Segmentation:
+    def segment(
+        self,
+        photo: PhotoSource | EncodedPhoto,
+        expression: str,
+        *,
+        inspect: bool = False,
+        patches: int | None = None,
+    ) -> Segmentation:
         """Mask of what `expression` means in `photo`.
 
         photo: whatever `open_photo` opens (a path, bytes, a file, a PIL image of any mode), or the result of `encode`.
         expression: any text; at most 510 word pieces are read. inspect: also give the network's insides.
+        patches: K for this call instead of the checkpoint's; 0 switches URCE off.
         Raises PhotoError, ExpressionError with a sentence for the visitor.
         """
-        return self.segment_many(photo, [expression], inspect=inspect)[0]
+        return self.segment_many(photo, [expression], inspect=inspect, patches=patches)[0]
 
     def segment_many(
-        self, photo: PhotoSource | EncodedPhoto, expressions: Sequence[str], *, inspect: bool = False
+        self,
+        photo: PhotoSource | EncodedPhoto,
+        expressions: Sequence[str],
+        *,
+        inspect: bool = False,
+        patches: int | None = None,
     ) -> list[Segmentation]:
         """The same for several expressions about one photo, whose text-free part is computed once.
 
@@ -158,7 +171,7 @@ class ReferringSegmenter:
         encoded = photo if isinstance(photo, EncodedPhoto) else self._encode(photo, timings)
         segmentations = []
         for expression in expressions:
-            segmentations.append(self._answer(encoded, expression, timings, inspect=inspect))
+            segmentations.append(self._answer(encoded, expression, timings, inspect=inspect, patches=patches))
             timings = dict.fromkeys(PHOTO_STEPS, 0.0)
         return segmentations
 
@@ -225,14 +238,21 @@ class ReferringSegmenter:
         return self._photos.get(key)
 
     def _answer(
-        self, encoded: EncodedPhoto, expression: str, timings: dict[str, float], *, inspect: bool
+        self,
+        encoded: EncodedPhoto,
+        expression: str,
+        timings: dict[str, float],
+        *,
+        inspect: bool,
+        patches: int | None,
     ) -> Segmentation:
         with self._lock, torch.inference_mode():
             with _timed(timings, "text"):
                 tokens, (words,) = self.processor.read([expression])
             with _timed(timings, "model"):
                 seen, output = self._in_memory(
-                    lambda pixels: self._forward(encoded, pixels, tokens, inspect=inspect), encoded.pixel_values
+                    lambda pixels: self._forward(encoded, pixels, tokens, inspect=inspect, patches=patches),
+                    encoded.pixel_values,
                 )
                 logits = output.logits[0].float().cpu()  # 2×H×W
         inspection = None
@@ -259,7 +279,13 @@ class ReferringSegmenter:
         return Segmentation(mask, probability, confidence, found, timings, words, inspection)
 
     def _forward(
-        self, encoded: EncodedPhoto, pixel_values: Tensor, tokens: dict[str, Tensor], *, inspect: bool
+        self,
+        encoded: EncodedPhoto,
+        pixel_values: Tensor,
+        tokens: dict[str, Tensor],
+        *,
+        inspect: bool,
+        patches: int | None,
     ) -> tuple[Tensor, SLViTOutput]:
         """What the model saw of the photo (1×3×H×W: `encoded`'s pixels, or fewer) and its output."""
         whole = pixel_values is encoded.pixel_values
@@ -269,6 +295,7 @@ class ReferringSegmenter:
             tokens["attention_mask"].to(self.device),
             output_insides=inspect,
             prior_features=encoded.prior_features if whole else self.model.encode_photo(pixel_values),
+            patches=patches,
         )
 
     def _in_memory(self, work: Callable[[Tensor], T], pixel_values: Tensor) -> T:
