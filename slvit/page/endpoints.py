@@ -68,9 +68,8 @@ def add_endpoints(ask: Ask, turns: Turns) -> None:
         with _turn(turns):
             picture = open_photo(photo)
             segmentation = ask(picture, expression, inspect=True)
-            small, _ = for_looking(
-                picture, segmentation.mask, side=SHOWN_SIDE
-            )  # each of nine pictures would make a large one small
+            # Once here: each of nine pictures would make a large photo small for itself.
+            small, _ = for_looking(picture, segmentation.mask, side=SHOWN_SIDE)
             stages = stage_pictures(small, segmentation.inspection)
             return *stages, uncertainty_picture(small, segmentation.inspection), facts(segmentation)
 
