@@ -37,7 +37,8 @@ def main() -> None:
     for name in arguments.checkpoint:
         try:
             segmenter = ReferringSegmenter.from_pretrained(name, device=arguments.device)
-            segmenter.segment(Image.new("RGB", (64, 48)), "warm up")  # the first call sets up kernels and memory
+            if not os.environ.get("SPACES_ZERO_GPU"):  # there, no GPU is lent before someone asks
+                segmenter.segment(Image.new("RGB", (64, 48)), "warm up")  # the first call sets up kernels and memory
             segmenters[segmenter.name if segmenter.name not in segmenters else name] = segmenter
         except CheckpointError as error:
             problems.append(str(error))

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import io
-import platform
-from pathlib import Path
 from statistics import median
 
 import torch
 from PIL import Image
 from transformers.utils import logging
 
+from benchmarks.timing import machine
 from slvit import ReferringSegmenter
 from slvit.checkpoint import BUNDLED
 
@@ -61,17 +60,6 @@ def jpeg(width: int, height: int, *, seed: int) -> bytes:
     file = io.BytesIO()
     small.resize((width, height), Image.Resampling.BICUBIC).save(file, "JPEG", quality=90)
     return file.getvalue()
-
-
-def machine(device: torch.device) -> str:
-    """The processor or graphics card, its threads, and PyTorch's version."""
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)}, PyTorch {torch.__version__}"
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    name = names[0] if names else platform.processor() or platform.machine()
-    return f"{name}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}"
 
 
 if __name__ == "__main__":

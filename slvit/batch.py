@@ -1,9 +1,11 @@
-"""Answer a list of photos and expressions on one machine: python -m slvit.batch LIST.jsonl OUT/
+"""Answer a list of photos and expressions: python -m slvit.batch LIST.jsonl OUT/ [--ray ADDRESS|local]
 
 Each line of LIST.jsonl is {"photo": PATH, "expression": TEXT}, with an "id" of any kind if wished; paths are relative
 to the list. Each line of OUT/results.jsonl answers one, in the list's order: its line number, photo, expression and id,
 with the facts of `slvit.facts` (without timings, so that a run repeats to the byte) or with an "error". A run that was
 stopped at any moment goes on where it stopped, when started again with the same arguments.
+
+Photos are opened by other processes. With --ray a cluster does all this (slvit/cluster.py): same lines, same file.
 """
 
 from __future__ import annotations
@@ -11,114 +13,72 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import torch
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 from transformers.utils import logging
 
+from slvit.blocks import LINES, Block, Pair, Photos, answer_block, prepare_block, read_blocks, read_list
 from slvit.checkpoint import BUNDLED
-from slvit.errors import CheckpointError, ExpressionError, PhotoError
-from slvit.facts import facts
-from slvit.segmenter import EncodedPhoto, ReferringSegmenter
+from slvit.errors import CheckpointError
+from slvit.processor import SLViTImageProcessor
+from slvit.segmenter import ReferringSegmenter
 
 try:
     import fcntl
 except ImportError:  # Windows has no such locks
     fcntl = None
 
-AHEAD = 4  # photos decoded while the model answers: only their small resized copies are held
-MOST_AT_ONCE = 64  # expressions about one photo that wait together
-
 
 class ResultsError(ValueError):
     """Results that this run must not add to."""
 
 
-@dataclass(frozen=True)
-class Pair:
-    """One line of the list; `wrong` says why it cannot be answered at all."""
+class Preparing(Dataset):
+    """Opens the photos of a block that a process of the loader is sent."""
 
-    line: int  # counted from 1, empty lines too
-    photo: str | None = None
-    expression: str | None = None
-    id: Any = None
-    wrong: str | None = None
+    def __init__(self, image_processor: SLViTImageProcessor) -> None:
+        self.image_processor = image_processor
 
-    def head(self) -> dict[str, Any]:
-        """What a line of the results starts with."""
-        head = {"line": self.line, "photo": self.photo, "expression": self.expression}
-        return head if self.id is None else {**head, "id": self.id}
+    def __getitem__(self, block: Block) -> tuple[Block, Photos]:
+        return block, prepare_block(block, self.image_processor)
 
 
-def read_list(path: Path) -> Iterator[Pair]:
-    """The pairs of a JSON lines file, one after another, however long it is. Empty lines are no pairs."""
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield _read_pair(number, line)
-
-
-def _read_pair(number: int, line: bytes) -> Pair:
-    try:
-        content = json.loads(line)
-    except ValueError:
-        return Pair(number, wrong=f"Line {number} of the list is no JSON.")
-    if not isinstance(content, dict):
-        return Pair(number, wrong=f"Line {number} of the list is no JSON object.")
-    photo, expression = content.get("photo"), content.get("expression")
-    if not isinstance(photo, str) or not isinstance(expression, str):
-        return Pair(number, id=content.get("id"), wrong=f'Line {number} needs a text "photo" and a text "expression".')
-    return Pair(number, photo, expression, content.get("id"))
+def _as_it_is(item: tuple[Block, Photos]) -> tuple[Block, Photos]:
+    return item
 
 
 def answer_list(
-    segmenter: ReferringSegmenter, pairs: Iterator[Pair], folder: Path, *, threshold: float, workers: int = 1
+    segmenter: ReferringSegmenter,
+    blocks: Iterator[Block],
+    *,
+    threshold: float,
+    batch: int = 1,
+    workers: int = 0,
+    answered: int = 0,
 ) -> Iterator[dict[str, Any]]:
-    """One result for each pair, in order; photos are opened and resized ahead by `workers` threads.
+    """One result for each pair of `blocks`, in order, but the first `answered` of the first block.
 
-    folder: what relative paths start from. Photos and expressions that cannot be answered give a result with "error".
+    Photos are opened by `workers` processes, each one block ahead of the model; with 0 by this one, when it is time.
     """
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        waiting: deque[tuple[list[Pair], Future[EncodedPhoto]]] = deque()
-        try:
-            for group in _by_photo(pairs):
-                photo = group[0].photo
-                waiting.append((group, pool.submit(segmenter.encode, folder / photo if photo else b"")))
-                if len(waiting) > AHEAD * workers:
-                    yield from _answer_group(segmenter, *waiting.popleft(), threshold=threshold)
-            while waiting:
-                yield from _answer_group(segmenter, *waiting.popleft(), threshold=threshold)
-        finally:
-            for _, future in waiting:
-                future.cancel()
-
-
-def _by_photo(pairs: Iterator[Pair]) -> Iterator[list[Pair]]:
-    """Neighbouring pairs about one photo, at most MOST_AT_ONCE together: none waits for the end of the list."""
-    for _, neighbours in groupby(pairs, key=lambda pair: pair.photo):
-        while group := list(islice(neighbours, MOST_AT_ONCE)):
-            yield group
-
-
-def _answer_group(
-    segmenter: ReferringSegmenter, group: list[Pair], future: Future[EncodedPhoto], *, threshold: float
-) -> Iterator[dict[str, Any]]:
-    for pair in group:
-        try:
-            if pair.wrong:
-                raise ExpressionError(pair.wrong)
-            known = facts(segmenter.segment(future.result(), pair.expression), threshold)
-        except (PhotoError, ExpressionError) as error:
-            yield {**pair.head(), "error": str(error)}
-        else:
-            del known["timings"]
-            yield {**pair.head(), **known}
+    opened = DataLoader(
+        Preparing(segmenter.processor.image_processor),
+        sampler=blocks,
+        batch_size=None,
+        collate_fn=_as_it_is,
+        num_workers=workers,
+        prefetch_factor=1 if workers else None,
+        # Fresh processes: one that is forked from a process with threads may wait for ever for a lock.
+        multiprocessing_context="spawn" if workers else None,
+    )
+    for block, photos in opened:
+        yield from answer_block(segmenter, block, photos, threshold=threshold, batch=batch, answered=answered)
+        answered = 0
 
 
 def open_results(folder: Path, settings: dict[str, Any]) -> BinaryIO:
@@ -167,8 +127,8 @@ def _end_of_last_line(file: BinaryIO) -> int:
     return 0
 
 
-def skip_answered(pairs: Iterator[Pair], results: BinaryIO) -> tuple[int, int]:
-    """Moves `pairs` past those that `results` answers; gives their number and how many of them are errors.
+def count_answered(pairs: Iterator[Pair], results: BinaryIO) -> tuple[int, int]:
+    """How many of `pairs`, from the first on, `results` answers, and how many of these answers are errors.
 
     Raises ResultsError when the results are those of another list.
     """
@@ -192,7 +152,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threshold", type=float, default=0.5, help="probability of the mask's pixels (0.5)")
     parser.add_argument("--checkpoint", metavar="FOLDER_OR_ID", default=str(BUNDLED), help="default: the bundled one")
     parser.add_argument("--device", default="auto", help="auto (default), cpu or cuda")
-    parser.add_argument("--workers", type=int, default=1, help="threads that open photos ahead of the model (1)")
+    parser.add_argument("--batch", type=int, default=1, help="pairs of one shape a forward pass (1; a GPU likes 32)")
+    parser.add_argument("--workers", type=int, default=1, help="processes that open photos ahead of the model (1)")
+    parser.add_argument("--threads", type=int, help="cores of a model on a CPU (all; with --ray 1)")
+    parser.add_argument("--ray", metavar="ADDRESS|local", help='a Ray cluster instead: pip install ".[ray]"')
+    parser.add_argument("--actors", type=int, default=1, help="models on the cluster (1)")
     args = parser.parse_args(arguments)
     logging.disable_progress_bar()
     try:
@@ -204,23 +168,53 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     total = sum(1 for _ in read_list(args.list))
-    segmenter = ReferringSegmenter.from_pretrained(args.checkpoint, device=args.device)
-    pairs = read_list(args.list)
-    with open_results(args.out, {"checkpoint": segmenter.name, "threshold": args.threshold}) as results:
-        answered, errors = skip_answered(pairs, results)
+    name = Path(args.checkpoint).resolve().name
+    settings = {"checkpoint": name, "threshold": args.threshold, "batch": args.batch}
+    answer = _answer_here if args.ray is None else _answer_on_cluster
+    with open_results(args.out, settings) as results:
+        answered, errors = count_answered(read_list(args.list), results)
         if answered:
             print(f"{answered} of {total} are answered already.", file=sys.stderr)
-        new = answer_list(segmenter, pairs, args.list.parent, threshold=args.threshold, workers=max(1, args.workers))
-        try:
-            for result in tqdm(new, total=total, initial=answered, unit="pair", smoothing=0.05):
-                results.write(json.dumps(result).encode() + b"\n")
-                results.flush()  # a kill loses at most the line being written
-                answered, errors = answered + 1, errors + ("error" in result)
-        except KeyboardInterrupt:
-            print(f"Stopped after {answered} of {total}: the same command goes on from there.", file=sys.stderr)
-            return 130
+        if answered < total:
+            blocks = islice(read_blocks(args.list), answered // LINES, None)
+            new = answer(args, blocks, answered % LINES)
+            try:
+                for result in tqdm(new, total=total, initial=answered, unit="pair", smoothing=0.05):
+                    results.write(json.dumps(result).encode() + b"\n")
+                    results.flush()  # a kill loses at most the line being written
+                    answered, errors = answered + 1, errors + ("error" in result)
+            except KeyboardInterrupt:
+                print(f"Stopped after {answered} of {total}: the same command goes on from there.", file=sys.stderr)
+                return 130
     print(f"{answered - errors} answered, {errors} errors: {args.out / 'results.jsonl'}")
     return 0
+
+
+def _answer_here(args: argparse.Namespace, blocks: Iterator[Block], answered: int) -> Iterator[dict[str, Any]]:
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    segmenter = ReferringSegmenter.from_pretrained(args.checkpoint, device=args.device)
+    return answer_list(
+        segmenter, blocks, threshold=args.threshold, batch=args.batch, workers=args.workers, answered=answered
+    )
+
+
+def _answer_on_cluster(args: argparse.Namespace, blocks: Iterator[Block], answered: int) -> Iterator[dict[str, Any]]:
+    try:
+        from slvit.cluster import answer_on_cluster
+    except ImportError as error:
+        raise ResultsError('--ray needs Ray: pip install ".[ray]".') from error
+    return answer_on_cluster(
+        blocks,
+        address=args.ray,
+        checkpoint=args.checkpoint,
+        device=args.device,
+        threads=args.threads or 1,
+        threshold=args.threshold,
+        batch=args.batch,
+        answered=answered,
+        actors=args.actors,
+    )
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ BUNDLED = Path(__file__).resolve().parents[1] / "checkpoints" / "slvit-tiny"
 WEIGHTS = "model.safetensors"
 SHARDS = "model.safetensors.index.json"
 UNSAFE_SUFFIXES = (".bin", ".pth", ".pt", ".pkl", ".ckpt")
+FORMAT = 1  # of config.json, under "slvit_format"; without that key it is 1
 LFS_POINTER = b"version https://git-lfs"
 
 
@@ -56,6 +57,10 @@ def load_checkpoint(
         if keys:
             more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
             raise CheckpointError(f"{folder}: the weights {what} {keys[0]}{more}, so config.json is not theirs.")
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data = (
+            tensor.data.clone()
+        )  # still the file's own memory until here: cutting the file would end the process
     return model.to(device).eval(), _read_processor(folder)
 
 
@@ -95,6 +100,11 @@ def _read_config(folder: Path) -> SLViTConfig:
     if kind != SLViTConfig.model_type:
         raise CheckpointError(
             f"{folder / 'config.json'} is of a model of type {kind!r}, not {SLViTConfig.model_type!r}."
+        )
+    format_here = content.pop("slvit_format", FORMAT)
+    if format_here != FORMAT:
+        raise CheckpointError(
+            f"{folder / 'config.json'} is of format {format_here!r}, this release reads {FORMAT}: install a newer one."
         )
     try:
         return SLViTConfig.from_dict(content)

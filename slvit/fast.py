@@ -371,6 +371,7 @@ class FastDecoder:
     def _factors(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x: P×C_d, not negative. Coefficients P×r and bases r×C_d whose product is near it; see `NMF`."""
         bases, gram = self.bases, self.first_gram
+        x_parts = x.unflatten(0, (8, -1))  # 8×P/8×C_d: the cores share a batch of products better than one over all P
         numerator = self.first_bases(x)  # P×r
         coefficients = numerator.softmax(dim=1)
         for step in range(self.steps + 1):
@@ -378,7 +379,8 @@ class FastDecoder:
             coefficients = coefficients.mul_(numerator).div_(denominator)
             if step < self.steps:
                 overlap = coefficients.T @ coefficients  # r×r
-                bases = bases * (coefficients.T @ x) / (overlap @ bases + 1e-6)
+                projected = (coefficients.unflatten(0, (8, -1)).transpose(1, 2) @ x_parts).sum(dim=0)  # r×C_d
+                bases = bases * projected / (overlap @ bases + 1e-6)
                 numerator, gram = Linear(bases)(x), bases @ bases.T
         return coefficients, bases
 
@@ -456,7 +458,8 @@ class FastSLViT(nn.Module):
             scores.append(S)  # B×T×P
 
         sizes = [feature.shape[1:3] for feature in features]
-        patches = patches_of(config, sizes[3].numel()) if patches is None else min(patches, sizes[3].numel())
+        cells = sizes[3][0] * sizes[3][1]
+        patches = patches_of(config, cells) if patches is None else min(patches, cells)
         enhanced, correlation, uncertainty, index, attention = features, None, None, None, None
         if self.urce is not None and patches or output_insides:
             correlation = [S.sum(dim=1).unflatten(1, size) for S, size in zip(scores, sizes, strict=True)]  # B×H_i×W_i

@@ -202,9 +202,14 @@ class Stage(nn.Module):
 def coordinates_of(x: Tensor) -> Tensor:
     """x and y of each position of `x` (B×C×H×W), -1..1 from one edge cell's middle to the other's: 1×2×H×W."""
     H, W = x.shape[-2:]
-    down = torch.linspace(-1, 1, H, device=x.device, dtype=x.dtype)[:, None].expand(H, W)
-    across = torch.linspace(-1, 1, W, device=x.device, dtype=x.dtype)[None].expand(H, W)
-    return torch.stack((across, down))[None]  # 1×2×H×W
+    down, across = (_from_edge_to_edge(count, x) for count in (H, W))
+    return torch.stack((across[None].expand(H, W), down[:, None].expand(H, W)))[None]  # 1×2×H×W
+
+
+def _from_edge_to_edge(count: int, x: Tensor) -> Tensor:
+    if torch.compiler.is_exporting():  # where linspace would bind the graph to one shape of photo
+        return torch.arange(count, device=x.device, dtype=x.dtype) * (2 / torch.sym_max(count - 1, 1)) - 1
+    return torch.linspace(-1, 1, count, device=x.device, dtype=x.dtype)
 
 
 # --- Uncertain region cross-scale enhancement (section 3.4) -----------------------------------------------------------
@@ -212,17 +217,17 @@ def coordinates_of(x: Tensor) -> Tensor:
 
 def patches_of(config: SLViTConfig, cells: int) -> int:
     """K of a photo whose stage 4 has `cells`: the share that `top_k` is of the 225 cells at 480×480, at least one."""
-    return min(cells, max(1, round(config.top_k / CELLS_AT_480 * cells))) if config.top_k else 0
+    # To the nearest whole number; in integers, which an exported graph can carry for every shape of photo.
+    return max(1, (2 * config.top_k * cells + CELLS_AT_480) // (2 * CELLS_AT_480)) if config.top_k else 0
 
 
 def uncertainty_map(correlation: list[Tensor], *, standardized: bool) -> Tensor:
     """map_U (eq. 8) of R_1..R_4 (B×H_i×W_i, float32): where neighbouring scales disagree, B×H_4×W_4."""
-    size = correlation[-1].shape[-2:]
     downsampled = []
-    for R in correlation:
+    for number, R in enumerate(correlation):
         if standardized:  # ours: no stage's scale rules the sum
             R = R / R.flatten(1).std(dim=1, correction=0).clamp_min(1e-6)[:, None, None]
-        downsampled.append(F.adaptive_avg_pool2d(R[:, None], size)[:, 0])  # B×H_4×W_4
+        downsampled.append(F.avg_pool2d(R[:, None], 8 // 2**number)[:, 0])  # B×H_4×W_4
     return sum((later - earlier).abs() for earlier, later in zip(downsampled, downsampled[1:], strict=False))
 
 
@@ -452,7 +457,8 @@ class SLViTModel(PreTrainedModel):
             scores.append(S)  # B×H_iW_i×T, float32
             sizes.append(x.shape[-2:])
 
-        patches = patches_of(config, sizes[3].numel()) if patches is None else min(patches, sizes[3].numel())
+        cells = sizes[3][0] * sizes[3][1]
+        patches = patches_of(config, cells) if patches is None else min(patches, cells)
         enhanced, correlation, uncertainty, index, attention = features, None, None, None, None
         if self.urce is not None and patches or output_insides:
             correlation = [S.sum(dim=2).unflatten(1, size) for S, size in zip(scores, sizes, strict=True)]  # B×H_i×W_i

@@ -7,7 +7,7 @@ all draw with these. Sizes of text and lines are in real pixels of the finished 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -70,6 +70,15 @@ def mask_picture(mask: np.ndarray) -> Image.Image:
     return Image.fromarray(np.asarray(mask, bool).astype(np.uint8) * 255, "L")
 
 
+def for_looking(photo: Image.Image, *masks: np.ndarray, side: int) -> tuple[Any, ...]:
+    """`photo` and its masks (bool H×W) with a longer side of `side` pixels, or as they are when they are no larger."""
+    if max(photo.size) <= side:
+        return photo, *masks
+    small = photo.copy()
+    small.thumbnail((side, side))
+    return small, *(np.array(mask_picture(mask).resize(small.size, Image.Resampling.BOX)) > 127 for mask in masks)
+
+
 def contact_sheet(
     rows: list[tuple[Image.Image, np.ndarray, np.ndarray, str]], columns: int = 4, *, cell: int = 320
 ) -> Image.Image:
@@ -121,6 +130,24 @@ def summary(feature: np.ndarray) -> np.ndarray:
     return np.abs(feature).mean(axis=0, dtype=np.float32)
 
 
+def principal_colours(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The three principal components as red, green and blue: two features C×h×w to two float32 h×w×3 in 0..1.
+
+    The components are those of `first` over its positions, so that one colour means one thing in both pictures. Each
+    runs from its 1st to its 99th percentile over both.
+    """
+    C, height, width = first.shape
+    points, others = (feature.reshape(C, -1).T - first.mean(axis=(1, 2)) for feature in (first, second))  # hw×C
+    _, axes = np.linalg.eigh(points.T @ points)  # C×C, columns in rising order of variance
+    axes = axes[:, :-4:-1]  # C×3
+    # An axis may point either way: its largest entry is made positive, so that colours are the same at every call.
+    axes = axes * np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0))
+    before, after = points @ axes, others @ axes  # hw×3
+    low, high = np.percentile(np.concatenate([before, after]), (1, 99), axis=0)  # 3 each
+    limits = low, np.maximum(high, low + 1e-6)
+    return tuple(scaled(projected, limits).reshape(height, width, 3) for projected in (before, after))
+
+
 def shared_range(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     """The range in which two summaries are shown, one for both so that they compare: the 0.5th to the 99.5th percentile
     of all their values together. It does not start at 0: layer norm lifts every position to about the same level."""
@@ -130,6 +157,11 @@ def shared_range(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
 def own_range(values: np.ndarray) -> tuple[float, float]:
     """The range in which one map is shown alone: its 1st to 99th percentile, never empty."""
     return _percentiles(values, 1, 99)
+
+
+def change_range(values: np.ndarray) -> tuple[float, float]:
+    """The range in which a change is shown: from 0 to its 99.5th percentile."""
+    return 0.0, max(float(np.percentile(values, 99.5)), 1e-6)
 
 
 def scaled(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
@@ -158,19 +190,27 @@ def heat(
     return _framed(Image.blend(base, spread, opacity), limits, title)
 
 
-def stage_pictures(photo: Image.Image, inspection: Inspection, *, side: int = 480) -> list[Image.Image]:
-    """F_i and enhanced F_i side by side over the photo, for i = 1..4, each pair in one range: four RGB images."""
+def stage_pictures(
+    photo: Image.Image, inspection: Inspection, *, side: int = 480, change: bool = False
+) -> list[Image.Image]:
+    """F_i and enhanced F_i side by side over the photo, for i = 1..4, each pair in one range: four RGB images.
+
+    change: also how much URCE changed, the mean over channels of the absolute difference, in a range of its own from 0.
+    """
     pictures = []
     for number, (plain, enhanced) in enumerate(
         zip(inspection.features, inspection.enhanced_features, strict=True), start=1
     ):
         before, after = summary(plain), summary(enhanced)  # H_i×W_i
         limits = shared_range(before, after)
-        pair = [
+        row = [
             heat(photo, before, limits=limits, title=f"F{number}: before URCE", side=side),
             heat(photo, after, limits=limits, title=f"enhanced F{number}: after URCE", side=side),
         ]
-        pictures.append(_beside(pair))
+        if change:
+            difference = summary(enhanced - plain)
+            row.append(heat(photo, difference, limits=change_range(difference), title=f"F{number}: change", side=side))
+        pictures.append(_beside(row))
     return pictures
 
 
@@ -216,17 +256,24 @@ def word_maps(inspection: Inspection) -> tuple[list[str], list[np.ndarray]]:
 
     Returns N words ([CLS] and [SEP] first and last, as the network reads them) and four float32 N×H_i×W_i.
     """
-    words: list[str] = []
-    members: list[list[int]] = []
-    for position, piece in enumerate(inspection.tokens):
-        if piece.startswith("##") and words:
-            words[-1] += piece[2:]
-            members[-1].append(position)
-        else:
-            words.append(piece)
-            members.append([position])
+    words, members = _joined(inspection.tokens)
     maps = [np.stack([scores[group].mean(axis=0) for group in members]) for scores in inspection.word_scores]
     return words, maps
+
+
+def word_shares(inspection: Inspection, text_channels: int) -> list[np.ndarray]:
+    """How much of its attention each position gives to each word, the weights of equation 5: four N×H_i×W_i in 0..1.
+
+    text_channels: C_l of the text encoder. Over the words the shares of a position add up to 1; pieces of one word are
+    summed.
+    """
+    _, members = _joined(inspection.tokens)
+    shares = []
+    for scores in inspection.word_scores:  # T×H_i×W_i
+        weights = np.exp((scores - scores.max(axis=0)) * text_channels**-0.5)
+        weights /= weights.sum(axis=0)
+        shares.append(np.stack([weights[group].sum(axis=0) for group in members]))
+    return shares
 
 
 def word_picture(photo: Image.Image, inspection: Inspection, *, stage: int = 4, side: int = 320) -> Image.Image:
@@ -276,6 +323,20 @@ def compared(
         draw.rounded_rectangle((10, top + 3, 24, top + 17), 3, palette[number % len(palette)])
         draw.text((34, top), _clipped(name, font, framed.width - 44), INK, font)
     return framed
+
+
+def _joined(tokens: list[str]) -> tuple[list[str], list[list[int]]]:
+    """Word pieces joined to words, and for each word the positions of its pieces."""
+    words: list[str] = []
+    members: list[list[int]] = []
+    for position, piece in enumerate(tokens):
+        if piece.startswith("##") and words:
+            words[-1] += piece[2:]
+            members[-1].append(position)
+        else:
+            words.append(piece)
+            members.append([position])
+    return words, members
 
 
 def _percentiles(values: np.ndarray, first: float, last: float) -> tuple[float, float]:

@@ -104,8 +104,13 @@ class SLViTImageProcessor(BaseImageProcessor):
         arrays = [self.resize(photo) for photo in ([images] if isinstance(images, Image.Image) else images)]
         if len({array.shape for array in arrays}) > 1:
             raise ValueError("These photos differ in shape: process them one at a time.")
+        return BatchFeature({"pixel_values": self.to_tensor(arrays)})
+
+    @staticmethod
+    def to_tensor(arrays: Sequence[np.ndarray]) -> Tensor:
+        """Resized photos of one shape (uint8 H×W×3) to float32 B×3×H×W, 0..1."""
         pixels = torch.from_numpy(np.stack(arrays))  # B×H×W×3
-        return BatchFeature({"pixel_values": pixels.permute(0, 3, 1, 2).contiguous().float() / 255})  # B×3×H×W
+        return pixels.permute(0, 3, 1, 2).contiguous().float() / 255  # B×3×H×W
 
 
 class SLViTProcessor(ProcessorMixin):

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from slvit.checkpoint import load_checkpoint
@@ -22,7 +23,7 @@ from slvit.errors import CheckpointError, PhotoError
 from slvit.fast import FastSLViT, PhotoPart
 from slvit.model import SLViTModel, SLViTOutput
 from slvit.photo import PhotoSource, open_photo
-from slvit.processor import STRIDE, SLViTProcessor, Words
+from slvit.processor import STRIDE, SLViTImageProcessor, SLViTProcessor, Words
 
 REMEMBERED_PHOTOS = 8  # photos whose text-free part is kept: about 5 MB each at 256×256
 PHOTO_STEPS = ("open", "prepare", "prior")
@@ -75,11 +76,30 @@ class Segmentation:
 
 
 @dataclass(frozen=True)
+class PreparedPhoto:
+    """A photo opened and resized, by whichever process. size: its height and width in pixels. pixels: what the model
+    sees, uint8 H×W×3. guide: what the mask's edges follow, see `SLViTImageProcessor.guide`."""
+
+    size: tuple[int, int]
+    pixels: np.ndarray
+    guide: np.ndarray | None
+
+
+def prepare_photo(photo: PhotoSource, image_processor: SLViTImageProcessor) -> PreparedPhoto:
+    """Opens and resizes `photo`. Raises PhotoError."""
+    return prepared(open_photo(photo), image_processor)
+
+
+def prepared(image: Image.Image, image_processor: SLViTImageProcessor) -> PreparedPhoto:
+    """What the model and the mask need of an open RGB photo."""
+    return PreparedPhoto((image.height, image.width), image_processor.resize(image), image_processor.guide(image))
+
+
+@dataclass(frozen=True)
 class EncodedPhoto:
     """What of a photo does not depend on the words, on the segmenter's device.
 
-    size: height and width of the photo in pixels. pixel_values: 1×3×H×W, what the model sees. guide: what the mask's
-    edges follow, see `SLViTImageProcessor.guide`.
+    size, guide: as of PreparedPhoto. pixel_values: 1×3×H×W, what the model sees.
     prior_features: see `SLViTModel.encode_photo` or `FastSLViT.encode_photo`.
     """
 
@@ -118,17 +138,30 @@ class ReferringSegmenter:
             model = FastSLViT(model)
         return cls(model, processor, name=Path(folder_or_hub_id).resolve().name)
 
-    def segment(self, photo: PhotoSource | EncodedPhoto, expression: str, *, inspect: bool = False) -> Segmentation:
+    def segment(
+        self,
+        photo: PhotoSource | EncodedPhoto,
+        expression: str,
+        *,
+        inspect: bool = False,
+        patches: int | None = None,
+    ) -> Segmentation:
         """Mask of what `expression` means in `photo`.
 
         photo: whatever `open_photo` opens (a path, bytes, a file, a PIL image of any mode), or the result of `encode`.
         expression: any text; at most 510 word pieces are read. inspect: also give the network's insides.
+        patches: K for this call instead of the checkpoint's; 0 switches URCE off.
         Raises PhotoError, ExpressionError with a sentence for the visitor.
         """
-        return self.segment_many(photo, [expression], inspect=inspect)[0]
+        return self.segment_many(photo, [expression], inspect=inspect, patches=patches)[0]
 
     def segment_many(
-        self, photo: PhotoSource | EncodedPhoto, expressions: Sequence[str], *, inspect: bool = False
+        self,
+        photo: PhotoSource | EncodedPhoto,
+        expressions: Sequence[str],
+        *,
+        inspect: bool = False,
+        patches: int | None = None,
     ) -> list[Segmentation]:
         """The same for several expressions about one photo, whose text-free part is computed once.
 
@@ -138,31 +171,54 @@ class ReferringSegmenter:
         encoded = photo if isinstance(photo, EncodedPhoto) else self._encode(photo, timings)
         segmentations = []
         for expression in expressions:
-            segmentations.append(self._answer(encoded, expression, timings, inspect=inspect))
+            segmentations.append(self._answer(encoded, expression, timings, inspect=inspect, patches=patches))
             timings = dict.fromkeys(PHOTO_STEPS, 0.0)
         return segmentations
 
-    def encode(self, photo: PhotoSource) -> EncodedPhoto:
+    def segment_batch(self, photos: Sequence[PreparedPhoto], expressions: Sequence[str]) -> list[Segmentation]:
+        """The masks of several pairs by one forward pass: what a graphics card is fast at.
+
+        All photos must have one shape as the model sees them. The answers' timings hold the batch's time, shared out.
+        Raises ExpressionError, naming the expression, when one of them cannot be read.
+        """
+        timings = dict.fromkeys((*PHOTO_STEPS, "text", "model"), 0.0)
+        with self._lock, torch.inference_mode():
+            with _timed(timings, "text"):
+                tokens, words = self.processor.read(expressions)
+            with _timed(timings, "model"):
+                pixel_values = self.processor.image_processor.to_tensor([photo.pixels for photo in photos])
+                inputs = (pixel_values.to(self.device, self.model.dtype), *(x.to(self.device) for x in tokens.values()))
+                logits = self.model(*inputs).logits.float().cpu()  # B×2×H×W
+        shares = {step: seconds / len(photos) for step, seconds in timings.items()}
+        return [
+            self._segmentation(one, photo, dict(shares), read)
+            for one, photo, read in zip(logits, photos, words, strict=True)
+        ]
+
+    def encode(self, photo: PhotoSource | PreparedPhoto) -> EncodedPhoto:
         """The text-free part of `photo`, for any number of calls of `segment`. Raises PhotoError.
 
         The last few photos are remembered, so that asking again about the same file or pixels costs next to nothing.
         """
         return self._encode(photo, {})
 
-    def _encode(self, photo: PhotoSource, timings: dict[str, float]) -> EncodedPhoto:
+    def _encode(self, photo: PhotoSource | PreparedPhoto, timings: dict[str, float]) -> EncodedPhoto:
         key = _key_of_file(photo)
         with self._lock:
             encoded = self._remembered(key)
         if encoded is not None:
             return encoded
 
-        with _timed(timings, "open"):
-            image = open_photo(photo)
-        with _timed(timings, "prepare"):
-            pixel_values = self.processor(images=image)["pixel_values"]  # 1×3×H×W
-            guide = self.processor.image_processor.guide(image)
-            size = (image.height, image.width)
-            key = key or (*size, hashlib.sha256(pixel_values.numpy()).digest())
+        if not isinstance(photo, PreparedPhoto):
+            with _timed(timings, "open"):
+                image = open_photo(photo)
+            with _timed(timings, "prepare"):
+                photo = prepared(image, self.processor.image_processor)
+        size, guide = photo.size, photo.guide
+        digest = hashlib.sha256(photo.pixels)
+        digest.update(b"" if guide is None else guide)
+        key = key or (*size, photo.pixels.shape, digest.digest())
+        pixel_values = self.processor.image_processor.to_tensor([photo.pixels])  # 1×3×H×W
         with self._lock, torch.inference_mode():
             encoded = self._remembered(key)
             if encoded is None:
@@ -182,30 +238,54 @@ class ReferringSegmenter:
         return self._photos.get(key)
 
     def _answer(
-        self, encoded: EncodedPhoto, expression: str, timings: dict[str, float], *, inspect: bool
+        self,
+        encoded: EncodedPhoto,
+        expression: str,
+        timings: dict[str, float],
+        *,
+        inspect: bool,
+        patches: int | None,
     ) -> Segmentation:
         with self._lock, torch.inference_mode():
             with _timed(timings, "text"):
                 tokens, (words,) = self.processor.read([expression])
             with _timed(timings, "model"):
                 seen, output = self._in_memory(
-                    lambda pixels: self._forward(encoded, pixels, tokens, inspect=inspect), encoded.pixel_values
+                    lambda pixels: self._forward(encoded, pixels, tokens, inspect=inspect, patches=patches),
+                    encoded.pixel_values,
                 )
                 logits = output.logits[0].float().cpu()  # 2×H×W
-        with _timed(timings, "resize"):
-            probability = self.processor.probability(logits, encoded.size, encoded.guide)  # H×W of the photo
-            mask = probability >= 0.5
-            confidence = confidence_of(probability, mask)
-        found = bool(mask.any()) and confidence >= self.processor.image_processor.found_threshold
         inspection = None
         if inspect:
             H, W = seen.shape[-2:]
             inspection = _inspection(output, self.processor.tokens(tokens["input_ids"][0]), (H, W))
+        return self._segmentation(logits, encoded, timings, words, inspection)
+
+    def _segmentation(
+        self,
+        logits: Tensor,
+        photo: PreparedPhoto | EncodedPhoto,
+        timings: dict[str, float],
+        words: Words,
+        inspection: Inspection | None = None,
+    ) -> Segmentation:
+        """logits: 2×H×W as the model sees the photo."""
+        with _timed(timings, "resize"):
+            probability = self.processor.probability(logits, photo.size, photo.guide)  # H×W of the photo
+            mask = probability >= 0.5
+            confidence = confidence_of(probability, mask)
+        found = bool(mask.any()) and confidence >= self.processor.image_processor.found_threshold
         timings["total"] = sum(timings.values())
         return Segmentation(mask, probability, confidence, found, timings, words, inspection)
 
     def _forward(
-        self, encoded: EncodedPhoto, pixel_values: Tensor, tokens: dict[str, Tensor], *, inspect: bool
+        self,
+        encoded: EncodedPhoto,
+        pixel_values: Tensor,
+        tokens: dict[str, Tensor],
+        *,
+        inspect: bool,
+        patches: int | None,
     ) -> tuple[Tensor, SLViTOutput]:
         """What the model saw of the photo (1×3×H×W: `encoded`'s pixels, or fewer) and its output."""
         whole = pixel_values is encoded.pixel_values
@@ -215,6 +295,7 @@ class ReferringSegmenter:
             tokens["attention_mask"].to(self.device),
             output_insides=inspect,
             prior_features=encoded.prior_features if whole else self.model.encode_photo(pixel_values),
+            patches=patches,
         )
 
     def _in_memory(self, work: Callable[[Tensor], T], pixel_values: Tensor) -> T:
@@ -248,7 +329,7 @@ def choose_device(device: str | torch.device | None) -> torch.device:
     return chosen
 
 
-def _key_of_file(photo: PhotoSource) -> Hashable | None:
+def _key_of_file(photo: PhotoSource | PreparedPhoto) -> Hashable | None:
     """What tells one photo file from another without decoding; None where only the pixels can tell."""
     if isinstance(photo, bytes):
         return hashlib.sha256(photo).digest()

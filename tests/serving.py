@@ -35,7 +35,7 @@ class App:
     log: Path
 
     def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=httpx.Timeout(120))
+        return httpx.Client(base_url=self.url, timeout=httpx.Timeout(600))
 
     def memory(self, what: str = "VmRSS") -> float:
         return memory(self.process.pid, what)

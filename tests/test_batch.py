@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from slvit import ReferringSegmenter
-from slvit.batch import Pair, ResultsError, answer_list, main, open_results, read_list
+from slvit.batch import ResultsError, answer_list, main, open_results
+from slvit.blocks import Block, Pair, read_list
 from slvit.checkpoint import BUNDLED
 
-SETTINGS = {"checkpoint": "small", "threshold": 0.5}
+SETTINGS = {"checkpoint": "small", "threshold": 0.5, "batch": 1}
 
 
 @pytest.fixture
@@ -44,7 +46,9 @@ def pairs(photo: Image.Image, tmp_path: Path) -> Path:
 
 
 def run(pairs: Path, out: Path, checkpoint: Path, *arguments: str) -> int:
-    return main([str(pairs), str(out), "--checkpoint", str(checkpoint), "--device", "cpu", *arguments])
+    """Photos are opened by this process, which no other needs to be started for, unless `arguments` say otherwise."""
+    options = ["--checkpoint", str(checkpoint), "--device", "cpu", "--workers", "0", "--threads", "1"]
+    return main([str(pairs), str(out), *options, *arguments])
 
 
 def read(out: Path) -> list[dict]:
@@ -71,12 +75,6 @@ def test_every_line_is_answered_in_order(
     assert {**by_line[12], "line": 1, "id": "first"} == by_line[1]
 
 
-def test_more_workers_change_nothing(pairs: Path, checkpoint: Path, tmp_path: Path) -> None:
-    run(pairs, tmp_path / "one", checkpoint)
-    run(pairs, tmp_path / "three", checkpoint, "--workers", "3")
-    assert (tmp_path / "one/results.jsonl").read_bytes() == (tmp_path / "three/results.jsonl").read_bytes()
-
-
 def test_goes_on_from_any_torn_end(pairs: Path, checkpoint: Path, tmp_path: Path) -> None:
     run(pairs, tmp_path / "whole", checkpoint)
     whole = (tmp_path / "whole/results.jsonl").read_bytes()
@@ -93,23 +91,24 @@ def test_what_is_answered_is_not_asked_again(
     pairs: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(pairs, tmp_path / "out", checkpoint)
-    monkeypatch.setattr(ReferringSegmenter, "segment", lambda *_: pytest.fail("asked again"))
+    monkeypatch.setattr(ReferringSegmenter, "segment", lambda *_, **__: pytest.fail("asked again"))
     assert run(pairs, tmp_path / "out", checkpoint) == 0
 
 
 def test_a_killed_run_loses_and_doubles_nothing(pairs: Path, checkpoint: Path, tmp_path: Path) -> None:
     run(pairs, tmp_path / "whole", checkpoint)
     program = (
-        "import os, signal, sys, slvit.batch as batch\n"
-        "facts, count = batch.facts, iter(range(100))\n"
+        "import os, signal, sys, slvit.batch as batch, slvit.blocks as blocks\n"
+        "facts, count = blocks.facts, iter(range(100))\n"
         "def dying(*arguments):\n"
         "    if next(count) == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return facts(*arguments)\n"
-        "batch.facts = dying\n"
+        "blocks.facts = dying\n"
         "sys.exit(batch.main(sys.argv[1:]))\n"
     )
     out = tmp_path / "killed"
-    command = [sys.executable, "-c", program, pairs, out, "--checkpoint", checkpoint, "--device", "cpu"]
+    options = ["--checkpoint", checkpoint, "--device", "cpu", "--workers", "0", "--threads", "1"]
+    command = [sys.executable, "-c", program, pairs, out, *options]
     environment = {**os.environ, "PYTHONPATH": str(BUNDLED.parents[1])}
     done = subprocess.run(command, env=environment, capture_output=True)
     assert done.returncode == -signal.SIGKILL
@@ -156,25 +155,54 @@ def test_no_list(tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture
     assert "none.jsonl" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
-def test_photos_are_opened_only_a_little_ahead(
+def test_processes_open_photos_a_little_ahead_and_change_nothing(
     model: object, processor: object, photo: Image.Image, tmp_path: Path
 ) -> None:
-    for number in range(30):
-        photo.resize((60 + number, 60)).save(tmp_path / f"{number}.png")
+    photo.save(tmp_path / "a.png")
+    (tmp_path / "letter.jpg").write_text("Dear all")
     taken = []
 
-    def endless() -> object:
-        for number in range(30):
+    def blocks() -> Iterator[Block]:
+        for number in range(20):
             taken.append(number)
-            yield Pair(number + 1, f"{number}.png", "dog")
+            yield Block([Pair(number + 1, "letter.jpg" if number == 3 else "a.png", "dog")], tmp_path)
 
-    results = answer_list(ReferringSegmenter(model, processor), endless(), tmp_path, threshold=0.5)
-    next(results)
-    assert len(taken) < 10  # a list of millions neither fills the memory nor waits
-    assert [result["line"] for result in results] == list(range(2, 31))
+    segmenter = ReferringSegmenter(model, processor)
+    results = answer_list(segmenter, blocks(), threshold=0.5, workers=2)
+    ahead = [next(results)]
+    assert len(taken) < 8  # a list of millions neither fills the memory nor waits
+    assert [*ahead, *results] == list(answer_list(segmenter, blocks(), threshold=0.5, workers=0))
 
 
-def test_many_questions_about_one_photo_open_it_once(
+def test_pairs_of_one_shape_share_forward_passes(
+    pairs: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(pairs, tmp_path / "one", checkpoint)
+    shares, segment_batch = [], ReferringSegmenter.segment_batch
+
+    def noting(self: ReferringSegmenter, photos: list, expressions: list[str]) -> list:
+        shares.append(expressions)
+        return segment_batch(self, photos, expressions)
+
+    monkeypatch.setattr(ReferringSegmenter, "segment_batch", noting)
+    assert run(pairs, tmp_path / "three", checkpoint, "--batch", "3") == 0
+    assert shares == [["the dog", "red cat on left", "the dog \ud800 犬"], ["left", "the dog"]]
+    for one, three in zip(read(tmp_path / "one"), read(tmp_path / "three"), strict=True):
+        assert one.keys() == three.keys() and one["line"] == three["line"] and one.get("error") == three.get("error")
+        if "error" not in one:
+            assert one["confidence"] == pytest.approx(three["confidence"], abs=1e-3)
+            assert one["words"] == three["words"] and one["area"] == pytest.approx(three["area"], abs=20)
+
+    whole = (tmp_path / "three/results.jsonl").read_bytes()
+    torn = tmp_path / "torn"
+    open_results(torn, {**SETTINGS, "batch": 3}).close()
+    (torn / "results.jsonl").write_bytes(whole[: whole.index(b"\n") + 1])
+    shares.clear()
+    assert run(pairs, torn, checkpoint, "--batch", "3") == 0  # the same pairs together again, for the same bits
+    assert (torn / "results.jsonl").read_bytes() == whole and len(shares[0]) == 3
+
+
+def test_many_questions_about_one_photo_open_it_once_a_block(
     checkpoint: Path, photo: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photo.save(tmp_path / "a.png")
@@ -183,7 +211,7 @@ def test_many_questions_about_one_photo_open_it_once(
     opened = []
     monkeypatch.setattr("slvit.segmenter.open_photo", lambda path: opened.append(path) or photo)
     assert run(tmp_path / "list.jsonl", tmp_path / "out", checkpoint) == 0
-    assert len(read(tmp_path / "out")) == 130 and len(opened) == 1
+    assert len(read(tmp_path / "out")) == 130 and len(opened) == 3
 
 
 def test_empty_list(tmp_path: Path, checkpoint: Path) -> None:

@@ -1,7 +1,10 @@
 """A whole checkpoint loads to the bit; a damaged, foreign or unsafe one is refused by a sentence naming the file."""
 
 import json
+import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -144,6 +147,73 @@ def test_a_pickle_is_refused_unopened(damaged: Path) -> None:
     assert "pytorch_model.bin is a pickle" in sentence and "safetensors" in sentence
     (damaged / "pytorch_model.bin").unlink()
     assert "model.safetensors is missing" in refusal(damaged)
+
+
+class Malicious:
+    """A pickle that writes a file when it is opened."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.trace,)
+
+
+@pytest.mark.parametrize("save", [lambda content, path: path.write_bytes(pickle.dumps(content)), torch.save])
+@pytest.mark.parametrize("name", ["model.safetensors", TRAINED, "pytorch_model.bin", "tokenizer.json", "config.json"])
+def test_a_malicious_pickle_under_any_name_never_runs(
+    damaged: Path, tmp_path: Path, name: str, save: Callable[[object, Path], object]
+) -> None:
+    if name == "pytorch_model.bin":
+        for path in damaged.glob("model*"):
+            path.unlink()
+    save({"weights": Malicious(tmp_path / "trace")}, damaged / name)
+    sentence = refusal(damaged)
+    assert name in sentence and sentence.endswith(".")
+    assert not (tmp_path / "trace").exists()
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "preprocessor_config.json"])
+def test_code_that_comes_with_a_checkpoint_never_runs(damaged: Path, tmp_path: Path, name: str) -> None:
+    (damaged / "evil.py").write_text(f"open({str(tmp_path / 'trace')!r}, 'w')\nclass Evil: pass\n")
+    classes = ("AutoConfig", "AutoModel", "AutoTokenizer", "AutoProcessor", "AutoImageProcessor")
+    edit(damaged / name, lambda config: config.update(auto_map=dict.fromkeys(classes, "evil.Evil")))
+    try:
+        ReferringSegmenter.from_pretrained(damaged, device="cpu")
+    except CheckpointError as error:
+        assert "trust_remote_code" in str(error) or name in str(error)
+    assert not (tmp_path / "trace").exists()
+
+
+def test_a_config_of_a_later_format(damaged: Path) -> None:
+    edit(damaged / "config.json", lambda config: config.update(slvit_format=2))
+    assert "is of format 2, this release reads 1: install a newer one" in refusal(damaged)
+    edit(damaged / "config.json", lambda config: config.update(slvit_format=1))
+    ReferringSegmenter.from_pretrained(damaged, device="cpu")
+
+
+EDITED = """
+import sys
+from pathlib import Path
+from PIL import Image
+from slvit import ReferringSegmenter
+folder = Path(sys.argv[1])
+segmenter = ReferringSegmenter.from_pretrained(folder, device="cpu")
+before = segmenter.segment(Image.new("RGB", (90, 70)), "the dog").probability
+for file in folder.iterdir():
+    with file.open("r+b") as content:
+        content.truncate(0)  # what a copy that starts over does
+after = segmenter.segment(Image.new("RGB", (90, 70)), "red cat").probability
+again = segmenter.segment(Image.new("RGB", (90, 70)), "the dog").probability
+sys.exit(not ((again == before).all() and (after != before).any()))
+"""
+
+
+def test_a_folder_edited_while_the_app_runs_does_not_bring_it_down(damaged: Path) -> None:
+    done = subprocess.run(  # of its own: were the files still mapped into memory, the process would be killed
+        [sys.executable, "-c", EDITED, str(damaged)], cwd=Path(__file__).parents[1], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("keep", [0, 4, 100, -1])

@@ -19,7 +19,7 @@ from serving import App, ask, png, upload
 from slvit.errors import BusyError
 from slvit.page.turns import Turns
 
-MB = 40  # that memory may grow by from the first fifth of the requests to the last
+MB = 100  # that memory may grow by from the first fifth of the requests to the last
 COLOURS = ("teal", "tomato", "gold", "navy", "plum")
 
 

@@ -12,11 +12,14 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+import gradio.mcp
+import gradio.route_utils
+import gradio.routes
 import httpx
 import pytest
 from serving import ROOT, SECRET, App, Refused, ask, png, upload
 
-from slvit.page import gate
+from slvit.page import build_page, gate
 from slvit.page.uploads import private_uploads
 
 
@@ -213,12 +216,18 @@ def test_only_this_machine_is_served_and_nothing_is_told_unless_asked_for(monkey
     assert launched["max_file_size"] == "120mb" and launched["run_history"] is launched["enable_monitoring"] is False
 
 
+def test_the_pages_queue_is_bounded() -> None:
+    assert build_page({})._queue.max_size == 32
+
+
 def test_when_it_ends_no_file_is_left(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    for module in (gradio.mcp, gradio.routes, gradio.route_utils):
+        monkeypatch.setattr(module, "DEFAULT_TEMP_DIR", "/as/it/was")
     stopped = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit), private_uploads() as folder:
         (folder / "photo.png").write_bytes(b"x")
-        assert os.environ["GRADIO_TEMP_DIR"] == str(folder) and folder.parent == tmp_path
+        assert os.environ["GRADIO_TEMP_DIR"] == str(folder) == gradio.mcp.DEFAULT_TEMP_DIR and folder.parent == tmp_path
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(1)  # the signal comes first
     signal.signal(signal.SIGTERM, stopped)

@@ -123,6 +123,7 @@ def test_fewer_patches_are_the_first_ones(photo, inspection):
 def test_the_stages_are_four_pairs(photo, inspection):
     pairs = stage_pictures(photo, inspection, side=300)
     assert len(pairs) == 4 and all(pair.width > 600 for pair in pairs)
+    assert all(row.width > 900 for row in stage_pictures(photo, inspection, side=300, change=True))
 
 
 def test_word_pieces_are_joined_and_their_maps_averaged(segmenter, photo):
@@ -152,3 +153,45 @@ def test_a_contact_sheet_holds_every_row(photo, square):
     rows = [(photo, square, square, f"number {n} " + "word " * 40) for n in range(5)]
     assert contact_sheet(rows, columns=2).height > contact_sheet(rows, columns=5).height
     assert contact_sheet([]).width > 0
+
+
+def test_principal_colours_tell_what_differs_and_only_that():
+    """Two kinds of places, told apart along a direction that no single channel has, are two colours."""
+    generator = np.random.default_rng(0)
+    direction = generator.normal(size=(12, 1, 1))
+    kind = (np.arange(48).reshape(1, 6, 8) % 2) * 2 - 1.0
+    feature = (direction * kind + 0.01 * generator.normal(size=(12, 6, 8))).astype(np.float32)
+    changed = feature.copy()
+    changed[:, 2, 3] = -changed[:, 2, 3]
+    before, after = pictures.principal_colours(feature, changed)
+    assert before.shape == after.shape == (6, 8, 3)
+    assert min(before.min(), after.min()) >= 0 and max(before.max(), after.max()) <= 1
+    red = before[..., 0]
+    assert abs(red[kind[0] > 0].mean() - red[kind[0] < 0].mean()) > 0.9
+    same = np.ones((6, 8), bool)
+    same[2, 3] = False
+    assert np.array_equal(before[same], after[same])  # one scale and one set of axes for both
+    assert abs(before[2, 3, 0] - after[2, 3, 0]) > 0.9
+    again, _ = pictures.principal_colours(feature.copy(), changed)
+    assert np.array_equal(before, again)
+
+
+def test_the_shares_of_a_place_are_those_the_network_uses(segmenter, model, photo):
+    """They are the weights of equation 5: their mean of the values is what the stage's last block added."""
+    inspection = segmenter.segment(photo, "the dogs", inspect=True).inspection
+    C_l = model.config.text_config.hidden_size
+    shares = pictures.word_shares(inspection, C_l)
+    words, _ = word_maps(inspection)
+    for share, scores in zip(shares, inspection.word_scores, strict=True):
+        assert share.shape == (len(words), *scores.shape[1:])
+        np.testing.assert_allclose(share.sum(axis=0), 1, rtol=1e-5)
+        weights = np.exp(scores / C_l**0.5) / np.exp(scores / C_l**0.5).sum(axis=0)
+        np.testing.assert_allclose(share[1], weights[1], rtol=1e-4)  # a word of one piece
+        np.testing.assert_allclose(share[2], weights[2:-1].sum(axis=0), rtol=1e-4)  # a word spelt in pieces
+
+
+def test_photos_shrink_for_looking_with_their_masks(photo, square):
+    assert pictures.for_looking(photo, square, side=400)[0] is photo
+    small, mask = pictures.for_looking(photo, square, side=100)
+    assert small.size == (100, 75) and mask.shape == (75, 100)
+    assert mask.mean() == pytest.approx(square.mean(), abs=0.02)

@@ -221,3 +221,12 @@ def one_thread(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+
+
+def stop_workers(batches: Iterator[dict[str, Tensor]]) -> None:
+    """Ends the workers that make `batches`, now.
+
+    After an error nothing else would: they take no SIGTERM, and Python waits for them at the end of the process.
+    """
+    if hasattr(batches, "_shutdown_workers"):  # one without workers has no such method
+        batches._shutdown_workers()

@@ -8,6 +8,7 @@ import json
 import math
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -29,7 +30,7 @@ from train.config import TrainConfig
 from train.data.example import Example
 from train.evaluate import evaluate, spread
 from train.export import export, never_trained, write_whole
-from train.loader import loader, samples_of_epochs, validation_examples
+from train.loader import loader, samples_of_epochs, stop_workers, validation_examples
 from train.losses import segmentation_loss
 from train.metrics import Scores
 from train.optimizer import freeze, learning_rate, make_optimizer, training_mode, without_gradient
@@ -170,6 +171,14 @@ class _Run:
                 processes=self.accelerator.num_processes,
             )
         )
+        try:
+            self._steps(batches)
+        finally:
+            stop_workers(batches)
+        self.save(LAST)
+
+    def _steps(self, batches: Iterator[dict[str, Tensor]]) -> None:
+        config = self.config
         training_mode(self.model)
         began, window = time.monotonic(), []
         while self.step < self.steps and not self.stopping:
@@ -192,7 +201,6 @@ class _Run:
                 began = time.monotonic()
             if self.step % config.save_every == 0:
                 self.save(LAST)
-        self.save(LAST)
 
     def _one_step(self, batches: Any, lr: float) -> tuple[float, float]:
         """One update of the weights from `accumulate` batches; gives mean loss and gradient norm."""

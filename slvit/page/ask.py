@@ -19,7 +19,13 @@ from slvit.segmenter import ReferringSegmenter, Segmentation
 
 class Ask(Protocol):
     def __call__(
-        self, photo: Image.Image, expression: str, *, inspect: bool = False, checkpoint: str | None = None
+        self,
+        photo: Image.Image,
+        expression: str,
+        *,
+        inspect: bool = False,
+        checkpoint: str | None = None,
+        patches: int | None = None,
     ) -> Segmentation: ...
 
 
@@ -31,18 +37,23 @@ def ask_of(segmenters: dict[str, ReferringSegmenter], gpu: Callable[[Callable], 
     """
 
     @gpu
-    def run(photo: Image.Image, expression: str, inspect: bool, checkpoint: str) -> Segmentation:
-        return segmenters[checkpoint].segment(photo, expression, inspect=inspect)
+    def run(photo: Image.Image, expression: str, inspect: bool, checkpoint: str, patches: int | None) -> Segmentation:
+        return segmenters[checkpoint].segment(photo, expression, inspect=inspect, patches=patches)
 
     def ask(
-        photo: Image.Image, expression: str, *, inspect: bool = False, checkpoint: str | None = None
+        photo: Image.Image,
+        expression: str,
+        *,
+        inspect: bool = False,
+        checkpoint: str | None = None,
+        patches: int | None = None,
     ) -> Segmentation:
         if not segmenters:
             raise CheckpointError("No checkpoint is loaded: start the page with --checkpoint FOLDER_OR_ID.")
         if checkpoint and checkpoint not in segmenters:
             raise CheckpointError("There is no checkpoint of that name: choose one of those shown.")
         try:
-            return run(photo, expression, inspect, checkpoint or next(iter(segmenters)))
+            return run(photo, expression, inspect, checkpoint or next(iter(segmenters)), patches)
         except (PhotoError, ExpressionError, gr.Error):  # gr.Error: ZeroGPU's own words, such as a quota used up
             raise
         except Exception as error:

@@ -5,6 +5,7 @@ window.slvit = (() => {
   const language = (navigator.language || "en").slice(0, 2).toLowerCase();
   const texts = { ...slvitTexts.en, ...slvitTexts[language] };
   const t = (key) => texts[key] ?? key;
+  document.documentElement.lang = slvitTexts[language] ? language : "en"; // what screen readers pronounce
 
   const bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   const colours = bytes(slvitColours);
@@ -47,16 +48,26 @@ window.slvit = (() => {
     return board;
   };
 
+  // The answers of this visit, unpacked, by name, and what of their insides has come. The server sends each once;
+  // an answer that was here before comes as its name alone, and is on the screen at once.
+  const kept = new Map();
+  const mostKept = 10; // the server knows 8
   function answered(answer) {
     shown.arriving = draw(answer);
     return shown.arriving;
   }
   async function draw(answer) {
+    const entry = kept.get(answer.answer) ?? (await unpacked(answer));
+    kept.delete(answer.answer);
+    kept.set(answer.answer, entry); // the youngest stands last
+    if (kept.size > mostKept) kept.delete(kept.keys().next().value);
+    Object.assign(shown, entry);
+    publish();
+  }
+  async function unpacked(answer) {
     const [photo, probability] = await Promise.all([picture(answer.photo), picture(answer.probability)]);
     const levels = pixels(probability).data.filter((_, at) => at % 4 === 0);
-    Object.assign(shown, { answer, photo: pixels(photo), grey: greyed(photo), levels });
-    if (shown.insides && shown.insides.answer !== answer.answer) shown.insides = null;
-    publish();
+    return { answer, photo: pixels(photo), grey: greyed(photo), levels, insides: null };
   }
 
   // Hidden carrier of what the tabs show: it arrives after the mask, and may belong to an answer no longer shown.
@@ -65,25 +76,36 @@ window.slvit = (() => {
       if (!props.value) return;
       await shown.arriving; // the mask is on the screen before anything is said of it
       await new Promise(requestAnimationFrame);
-      shown.insides = props.value;
+      const entry = kept.get(props.value.answer);
+      if (!entry || entry.insides) return;
+      entry.insides = props.value;
+      if (shown.answer.answer === props.value.answer) shown.insides = props.value;
       publish();
     };
     watch("value", take);
     take();
   }
-  const insidesNow = () =>
-    shown.answer && shown.insides && shown.insides.answer === shown.answer.answer ? shown.insides : null;
+  // Every channel of the shown answer: fetched only when someone looks at one.
+  const channelsOf = new Map(); // by answer
+  function channels(props, watch) {
+    watch("value", () => {
+      if (!props.value) return;
+      channelsOf.set(props.value.answer, props.value.channels);
+      publish();
+    });
+  }
+  const insidesNow = () => shown.insides;
 
-  // One map in colours, h×w, as a canvas of its own size.
+  // One map in colours, h×w, as a canvas of its own size: of levels, or of colours as they are.
   function tinted(map) {
     if (!map.tinted) {
-      const levels = bytes(map.data);
-      map.levels = levels;
+      const levels = (map.levels ??= map.colours ? bytes(map.colours).filter((_, at) => at % 3 === 0) : bytes(map.data));
+      const rgb = map.colours && bytes(map.colours);
       map.tinted = canvas(map.w, map.h);
       const context = map.tinted.getContext("2d");
       const image = context.createImageData(map.w, map.h);
       levels.forEach((level, at) => {
-        image.data.set(colours.subarray(level * 3, level * 3 + 3), at * 4);
+        image.data.set(rgb ? rgb.subarray(at * 3, at * 3 + 3) : colours.subarray(level * 3, level * 3 + 3), at * 4);
         image.data[at * 4 + 3] = 255;
       });
       context.putImageData(image, 0, 0);
@@ -184,8 +206,19 @@ window.slvit = (() => {
     button.addEventListener("click", () => document.body.classList.toggle("dark"));
   }
 
+  // Where a box stands (left, top, right, bottom in shares) within a part of the photo, as CSS.
+  function place([left, top, right, bottom], [x, y, x2, y2] = [0, 0, 1, 1]) {
+    const share = (from, to, start, end) => [(from - start) / (end - start), (to - from) / (end - start)].map((v) => `${v * 100}%`);
+    const [across, width] = share(left, right, x, x2), [down, height] = share(top, bottom, y, y2);
+    return `left:${across};top:${down};width:${width};height:${height}`;
+  }
+
+  // What stands in a notice while an answer is on its way, and when the line of those who ask was full.
+  const working = () => `<p class="notice working" role="status">${t("working")}</p>`;
+  const busy = () => `<p class="notice error" role="alert">${t("busy")}</p>`;
+
   return {
-    t, shown, follow, answered, insides, insidesNow, heat, tinted, bytes, colours, number, gradient, make, bar, slider,
-    choice, waiting, translate, header, canvas, picture, pixels,
+    t, language, shown, follow, answered, insides, insidesNow, channels, channelsOf, heat, tinted, bytes, colours, number, gradient,
+    make, bar, slider, choice, waiting, translate, header, canvas, picture, pixels, place, working, busy,
   };
 })();

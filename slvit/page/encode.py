@@ -29,6 +29,12 @@ def packed_map(values: np.ndarray, limits: tuple[float, float]) -> dict[str, Any
     return {"h": height, "w": width, "low": limits[0], "high": limits[1], "data": packed(scaled(values, limits))}
 
 
+def packed_colours(shares: np.ndarray) -> dict[str, Any]:
+    """A picture (h×w×3, shares 0..1 of red, green, blue): height, width, and its bytes row by row in base64."""
+    height, width, _ = shares.shape
+    return {"h": height, "w": width, "colours": packed(shares)}
+
+
 def packed(shares: np.ndarray) -> str:
     """Shares 0..1 of any shape as bytes in base64."""
     return base64.b64encode((shares * 255 + 0.5).astype(np.uint8).tobytes()).decode()

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
-import numpy as np
 from PIL import Image
 
 from slvit.errors import BusyError, CheckpointError, ExpressionError, FaultError, PhotoError
@@ -16,7 +15,7 @@ from slvit.page.ask import Ask
 from slvit.page.photo_input import photo_input
 from slvit.page.turns import Turns
 from slvit.photo import open_photo
-from slvit.pictures import compared, mask_picture, overlay, stage_pictures, uncertainty_picture
+from slvit.pictures import compared, for_looking, mask_picture, overlay, stage_pictures, uncertainty_picture
 
 MOST_EXPRESSIONS = 6
 SHOWN_SIDE = 2048  # longer side of an overlay: it is for looking at, the mask has the photo's own resolution
@@ -43,7 +42,11 @@ def add_endpoints(ask: Ask, turns: Turns) -> None:
             picture = open_photo(photo)
             segmentation = ask(picture, expression)
             mask = segmentation.probability >= threshold  # H×W
-            return overlay(*_for_looking(picture, mask)), mask_picture(mask), facts(segmentation, threshold)
+            return (
+                overlay(*for_looking(picture, mask, side=SHOWN_SIDE)),
+                mask_picture(mask),
+                facts(segmentation, threshold),
+            )
 
     def inspect(
         photo: str, expression: str
@@ -65,8 +68,10 @@ def add_endpoints(ask: Ask, turns: Turns) -> None:
         with _turn(turns):
             picture = open_photo(photo)
             segmentation = ask(picture, expression, inspect=True)
-            stages = stage_pictures(picture, segmentation.inspection)
-            return *stages, uncertainty_picture(picture, segmentation.inspection), facts(segmentation)
+            # Once here: each of nine pictures would make a large photo small for itself.
+            small, _ = for_looking(picture, segmentation.mask, side=SHOWN_SIDE)
+            stages = stage_pictures(small, segmentation.inspection)
+            return *stages, uncertainty_picture(small, segmentation.inspection), facts(segmentation)
 
     def compare(photo: str, expressions: str) -> tuple[Image.Image, list[dict[str, Any]]]:
         """Find up to six expressions in one photo and show them together, each in its own colour.
@@ -90,7 +95,7 @@ def add_endpoints(ask: Ask, turns: Turns) -> None:
             for line in lines:  # one at a time: the probabilities of a large photo take 256 MB
                 segmentation = ask(picture, line)
                 answers.append({"expression": line, **facts(segmentation)})
-                small, mask = _for_looking(picture, segmentation.mask)
+                small, mask = for_looking(picture, segmentation.mask, side=SHOWN_SIDE)
                 masks.append(mask)
             return compared(small, masks, lines), answers
 
@@ -122,12 +127,3 @@ def _turn(turns: Turns) -> Iterator[None]:
             yield
     except (PhotoError, ExpressionError, CheckpointError, BusyError, FaultError) as error:
         raise gr.Error(str(error), print_exception=False) from error
-
-
-def _for_looking(photo: Image.Image, mask: np.ndarray) -> tuple[Image.Image, np.ndarray]:
-    """Photo and mask (bool H×W) at SHOWN_SIDE, or as they are when they are no larger."""
-    if max(photo.size) <= SHOWN_SIDE:
-        return photo, mask
-    small = photo.copy()
-    small.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-    return small, np.array(mask_picture(mask).resize(small.size, Image.Resampling.BOX)) > 127

@@ -1,5 +1,5 @@
 // The example photos: a click on one answers its first expression, a click on another of its expressions answers that.
-// The address ?example=cow.jpg&say=the+grass opens the page with that answer.
+// The address ?example=cow.jpg&say=the+grass opens the page with that answer; link.js keeps it up to date.
 
 slvit.examples = (element, props, trigger, event) => {
   const { t, make } = slvit;
@@ -11,11 +11,8 @@ slvit.examples = (element, props, trigger, event) => {
     photos.querySelectorAll("button").forEach((button) =>
       button.setAttribute("aria-pressed", String(button.dataset.photo === example.photo)));
     offer(example, expression);
-    // A link that opens this example again. Photos of the visitor's own are nowhere kept, so they have none.
-    history.replaceState(null, "", `?${new URLSearchParams({ ...kept(), example: example.photo, say: expression })}`);
     trigger(event, { photo: example.photo, expression });
   };
-  const kept = () => Object.fromEntries([...new URLSearchParams(location.search)].filter(([key]) => key.startsWith("__")));
   const offer = (example, chosen) => phrases.replaceChildren(...example.expressions.map((expression) =>
     make("button", {
       type: "button", "aria-pressed": String(expression === chosen), lang: "en", onclick: () => pick(example, expression),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,13 @@ def photo_path(name: str, folder: Path = FOLDER) -> Path:
     if name not in {example["photo"] for example in read_examples(folder)}:
         raise ValueError(f"There is no example photo {name}: choose one of those shown.")
     return folder / "examples" / name
+
+
+def example_of(path: str | Path) -> str | None:
+    """The name of the example photo that the file at `path` is a copy of, None for any other photo."""
+    name = Path(path).name
+    is_one = name in {example["photo"] for example in read_examples()}
+    return name if is_one and filecmp.cmp(path, photo_path(name), shallow=False) else None
 
 
 def component() -> gr.HTML:

@@ -9,7 +9,6 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,12 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from slvit.errors import BusyError, CheckpointError, ExpressionError, FaultError, PhotoError
-from slvit.page import compare, examples, overview, result, stages, uncertainty, visit, words
+from slvit.page import compare, examples, overview, rerun, result, stages, uncertainty, visit, words
 from slvit.page.ask import ask_of, timed_open, with_opening
 from slvit.page.endpoints import add_endpoints
 from slvit.page.gate import Gate
 from slvit.page.log import frames
+from slvit.page.look import font_faces, theme
 from slvit.page.photo_input import photo_input
 from slvit.page.save import saved_file
 from slvit.page.texts import ENGLISH, TEXTS
@@ -31,8 +31,7 @@ from slvit.pictures import colour_table
 from slvit.segmenter import ReferringSegmenter
 
 HERE = Path(__file__).parent
-SCRIPTS = ("draw", "result", "stages", "uncertainty", "words", "compare", "overview", "examples", "visit")
-KEPT_ANSWERS = 8  # of one visit: about 0.5 MB each
+SCRIPTS = "draw link result stages uncertainty rerun words compare overview examples visit".split()
 KEPT_VISITS = 256  # beyond them the one asked longest ago is forgotten
 LARGEST_FILE = "120mb"
 FORESEEN = (PhotoError, ExpressionError, CheckpointError, BusyError, FaultError)
@@ -40,27 +39,18 @@ FORESEEN = (PhotoError, ExpressionError, CheckpointError, BusyError, FaultError)
 text = gr.I18n(**TEXTS)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """An answer of this visit: what was asked, and what the page showed."""
-
-    photo: str
-    expression: str
-    checkpoint: str | None
-    result: dict[str, Any]
-    insides: dict[str, Any]
-
-
 def build_page(
     segmenters: dict[str, ReferringSegmenter],
     *,
     problem: str = "",
     gpu: Callable[[Callable], Callable] = lambda function: function,
+    most_waiting: int = 32,
 ) -> gr.Blocks:
     """The page, to be launched with `launch_options()`.
 
     segmenters: by the name that the visitor sees; without any, the page says `problem` and answers nothing.
-    gpu: decorator that lends a GPU for a call, as `spaces.GPU` does.
+    gpu: decorator that lends a GPU for a call, as `spaces.GPU` does. most_waiting: who asks when so many wait already
+    is told to come back later.
     """
     ask = ask_of(segmenters, gpu)
     turns = Turns()
@@ -74,9 +64,13 @@ def build_page(
         key = (checkpoint, photo, (expression or "").strip())
         if key in memory:
             memory.move_to_end(key)
-            yield "", memory[key].result, memory[key].insides, memory
+            again = {"answer": memory[key].result["answer"]}  # the browser still has the rest
+            yield "", again, again, memory
             return
-        yield _notice(ENGLISH["working"], "working", "working"), gr.skip(), gr.skip(), gr.skip()
+        missing = "no_photo" if not photo else "no_words" if not key[2] else None
+        if missing:
+            yield _told(missing), gr.skip(), gr.skip(), gr.skip()
+            return
         try:
             with turns.turn():
                 picture, seconds = timed_open(photo)
@@ -86,27 +80,27 @@ def build_page(
             return
         except Exception as error:
             logging.error("The page could not answer:\n%s", frames(error))
-            sentence = "Something went wrong here, not with your photo: try once more, or another photo."
-            yield _notice(sentence, "error"), gr.skip(), gr.skip(), gr.skip()
+            yield _told("sorry"), gr.skip(), gr.skip(), gr.skip()
             return
         name = secrets.token_hex(6)
         model = f"{checkpoint} · {_device(segmenters[checkpoint])}"
-        shown = result.payload(name, picture, key[2], segmentation, model)
+        shown = result.payload(name, picture, key[2], segmentation, model=model, example=examples.example_of(photo))
         yield "", shown, gr.skip(), gr.skip()
         insides = {
             "answer": name,
             "stages": stages.payload(segmentation.inspection),
             "uncertainty": uncertainty.payload(segmentation.inspection),
-            "words": words.payload(segmentation.inspection),
+            "words": words.payload(
+                segmentation.inspection, segmenters[checkpoint].model.config.text_config.hidden_size
+            ),
             "correlations": overview.payload(segmentation.inspection),
         }
-        memory[key] = Kept(photo, key[2], checkpoint, shown, insides)
-        if len(memory) > KEPT_ANSWERS:
-            memory.popitem(last=False)
+        every_channel = stages.channels(segmentation.inspection)
+        visit.keep(memory, key, visit.Kept(photo, key[2], checkpoint, shown, insides, every_channel))
         yield "", gr.skip(), insides, memory
 
     def compare_lines(photo: str | None, lines: str) -> tuple[Any, str]:
-        asked = [line.strip() for line in (lines or "").splitlines() if line.strip()]
+        asked = list(dict.fromkeys(line.strip() for line in (lines or "").splitlines() if line.strip()))
         try:
             if not asked:
                 raise ExpressionError("There is no expression: write up to six, one a line.")
@@ -121,22 +115,48 @@ def build_page(
         except FORESEEN as error:
             return gr.skip(), _notice(str(error), "error")
 
-    def save(memory: OrderedDict, event: gr.EventData) -> tuple[str, str | None]:
-        kept = _kept(memory, event.answer)
+    def channels_of(memory: OrderedDict, event: gr.EventData) -> Any:
+        kept = visit.find(memory, event.answer)
+        return {"answer": event.answer, "channels": kept.channels} if kept else gr.skip()
+
+    def run_again(memory: OrderedDict, event: gr.EventData) -> Any:
+        kept = visit.find(memory, event.answer)
         if kept is None:
-            return _notice("This answer is no longer kept: press Segment again, then save.", "error"), None
+            return rerun.problem(event.answer, ENGLISH["forgotten"])
+        patches = max(0, int(event.patches))
         try:
-            look = {
-                "threshold": float(event.threshold),
-                "opacity": float(event.opacity),
-                "colour": tuple(int(channel) for channel in event.colour),
-            }
+            with turns.turn():
+                picture = open_photo(kept.photo)
+                segmentation = ask(picture, kept.expression, checkpoint=kept.checkpoint, patches=patches)
+        except FORESEEN as error:
+            return rerun.problem(event.answer, str(error))
+        return rerun.payload(kept.result, segmentation, patches)
+
+    def save(memory: OrderedDict, event: gr.EventData) -> tuple[str, str | None]:
+        kept = visit.find(memory, event.answer)
+        if kept is None:
+            return _told("forgotten"), None
+        look = {
+            "threshold": float(event.threshold),
+            "opacity": float(event.opacity),
+            "colour": tuple(int(channel) for channel in event.colour),
+        }
+        insides = event.what in ("maps", "report")
+        try:
             with turns.turn():
                 picture = open_photo(kept.photo)
                 # Asked again rather than kept: full-size probabilities of a visit would fill the memory, and the
                 # model gives the same bits for the same question.
-                segmentation = ask(picture, kept.expression, inspect=event.what == "maps", checkpoint=kept.checkpoint)
-                file = saved_file(event.what, picture, segmentation, expression=kept.expression, **look)
+                segmentation = ask(picture, kept.expression, inspect=insides, checkpoint=kept.checkpoint)
+                file = saved_file(
+                    event.what,
+                    picture,
+                    segmentation,
+                    expression=kept.expression,
+                    model=kept.result["model"],
+                    language=event.language,
+                    **look,
+                )
         except FORESEEN as error:
             return _notice(str(error), "error"), None
         return "", str(file)
@@ -145,9 +165,9 @@ def build_page(
         return str(examples.photo_path(event.photo)), event.expression
 
     def take_again(memory: OrderedDict, event: gr.EventData) -> tuple[Any, Any, Any, str]:
-        kept = _kept(memory, event.answer)
+        kept = visit.find(memory, event.answer)
         if kept is None:
-            return gr.skip(), gr.skip(), gr.skip(), _notice("This answer is no longer kept: ask again.", "error")
+            return gr.skip(), gr.skip(), gr.skip(), _told("forgotten")
         return kept.photo, kept.expression, kept.checkpoint, ""
 
     with gr.Blocks(title="SLViT", analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)) as page:
@@ -194,11 +214,17 @@ def build_page(
                 insides = gr.HTML(
                     html_template="", js_on_load="slvit.insides(props, watch)", elem_id="insides", visible="hidden"
                 )
+                channels = gr.HTML(
+                    html_template="", js_on_load="slvit.channels(props, watch)", elem_id="channels", visible="hidden"
+                )
                 overview.component()
+                tabs = {}
                 with gr.Tabs(elem_id="tabs"):
                     for name, tab in (("stages", stages), ("uncertainty", uncertainty), ("words", words)):
                         with gr.Tab(text(f"tab_{name}"), id=name, render_children=True):
-                            tab.component()
+                            tabs[name] = tab.component()
+                            if tab is uncertainty:
+                                again = rerun.component()
                     with gr.Tab(text("tab_compare"), id="compare", render_children=True):
                         gr.HTML(
                             '<p class="say" data-text="compare_say"></p>',
@@ -219,27 +245,32 @@ def build_page(
 
         # always_last: who clicks again before the answer is there wants the later one, not silence.
         hidden = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
-        asked = {
-            "fn": answer,
-            "inputs": [photo, expression, checkpoint, memory],
-            "outputs": [notice, shown, insides, memory],
-            "concurrency_id": "model",
-            **hidden,
-        }
-        button.click(**asked)
-        expression.submit(**asked)
-        compare_button.click(
-            compare_lines, [photo, lines], [compared, compare_notice], concurrency_id="model", **hidden
+        in_line = {"concurrency_id": "model", **hidden}  # one line for all that asks the model
+        asked = {"fn": answer, "inputs": [photo, expression, checkpoint, memory]} | in_line
+        asked["outputs"] = [notice, shown, insides, memory]
+        here, busy = {"fn": None, "js": "slvit.working", **hidden}, {"fn": None, "js": "slvit.busy", **hidden}
+
+        # The browser says at once that it asks, and says so when the line was full: the server has no part in either.
+        gr.on([button.click, expression.submit, picked.select, recalled.select], outputs=notice, **here)
+        gr.on([button.click, expression.submit], **asked).failure(outputs=notice, **busy)
+        picked.select(take_example, None, [photo, expression], queue=False, **hidden).then(**asked).failure(
+            outputs=notice, **busy
         )
-        picked.select(take_example, None, [photo, expression], queue=False, **hidden).then(**asked)
         recalled.select(take_again, [memory], [photo, expression, checkpoint, notice], queue=False, **hidden).success(
             **asked
+        ).failure(outputs=notice, **busy)
+
+        compare_button.click(outputs=compare_notice, **here)
+        compare_button.click(compare_lines, [photo, lines], [compared, compare_notice], **in_line).failure(
+            outputs=compare_notice, **busy
         )
-        shown.submit(save, [memory], [notice, file], concurrency_id="model", **hidden).success(
+        tabs["stages"].select(channels_of, [memory], channels, queue=False, **hidden)
+        again.submit(run_again, [memory], again, **in_line).failure(None, None, again, js="slvit.rerunBusy", **hidden)
+        shown.submit(save, [memory], [notice, file], **in_line).success(
             None, None, None, js="() => { setTimeout(() => document.querySelector('#file')?.click(), 0); }", **hidden
         )
         add_endpoints(ask, turns)
-    return page.queue(max_size=32, default_concurrency_limit=2)
+    return page.queue(max_size=most_waiting, default_concurrency_limit=2)
 
 
 def launch_options() -> dict[str, Any]:
@@ -247,8 +278,8 @@ def launch_options() -> dict[str, Any]:
     scripts = "\n".join((HERE / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
     colours = base64.b64encode(colour_table().tobytes()).decode()
     return {
-        "theme": _theme(),
-        "css": _fonts() + (HERE / "style.css").read_text("utf-8"),
+        "theme": theme(),
+        "css": font_faces() + (HERE / "style.css").read_text("utf-8"),
         "head": f"<script>const slvitTexts = {_json(TEXTS)};\nconst slvitColours = '{colours}';\n{scripts}</script>",
         "i18n": text,
         "allowed_paths": [str(examples.FOLDER / "examples")],
@@ -259,60 +290,6 @@ def launch_options() -> dict[str, Any]:
         "app_kwargs": {"middleware": [Middleware(Gate)]},
         "footer_links": ["api", "settings"],
     }
-
-
-def _theme() -> gr.themes.Base:
-    sans = ("Instrument Sans", "system-ui", "sans-serif")
-    return gr.themes.Base(
-        font=sans, font_mono=("ui-monospace", "monospace"), radius_size="md", neutral_hue="stone", primary_hue="pink"
-    ).set(
-        body_background_fill="#f6f3ec",
-        body_background_fill_dark="#14161b",
-        body_text_color="#1d1f27",
-        body_text_color_dark="#ece9e2",
-        block_background_fill="#fffdf8",
-        block_background_fill_dark="#1b1e25",
-        block_border_color="#e2dccf",
-        block_border_color_dark="#2d313b",
-        block_label_background_fill="transparent",
-        block_label_background_fill_dark="transparent",
-        block_label_text_color="#62636d",
-        block_label_text_color_dark="#a9aab3",
-        block_title_text_color="#1d1f27",
-        block_title_text_color_dark="#ece9e2",
-        input_background_fill="#fffdf8",
-        input_background_fill_dark="#14161b",
-        input_border_color="#cfc8b8",
-        input_border_color_dark="#3a3f4b",
-        body_text_color_subdued="#62636d",
-        body_text_color_subdued_dark="#a9aab3",
-        button_primary_background_fill="#b81f54",
-        button_primary_background_fill_dark="#ff7ba1",
-        button_primary_background_fill_hover="#9d1745",
-        button_primary_background_fill_hover_dark="#ff9ab7",
-        button_primary_text_color="#ffffff",
-        button_primary_text_color_dark="#250611",
-    )
-
-
-def _fonts() -> str:
-    faces = (
-        ("Instrument Sans", "instrument-sans-latin-wght-normal", "400 700", "normal"),
-        ("Newsreader", "newsreader-latin-wght-normal", "200 800", "normal"),
-        ("Newsreader", "newsreader-latin-wght-italic", "200 800", "italic"),
-    )
-    rules = []
-    for family, file, weight, style in faces:
-        data = base64.b64encode((HERE / "fonts" / f"{file}.woff2").read_bytes()).decode()
-        rules.append(
-            f"@font-face {{ font-family: '{family}'; font-style: {style}; font-weight: {weight}; font-display: swap; "
-            f"src: url(data:font/woff2;base64,{data}) format('woff2'); }}\n"
-        )
-    return "".join(rules)
-
-
-def _kept(memory: OrderedDict, answer: str) -> Kept | None:
-    return next((kept for kept in memory.values() if kept.result["answer"] == answer), None)
 
 
 def _header(segmenters: dict[str, ReferringSegmenter]) -> str:
@@ -334,6 +311,11 @@ def _notice(sentence: str, kind: str, text_key: str | None = None) -> str:
     role = "status" if kind == "working" else "alert"
     key = f' data-text="{text_key}"' if text_key else ""
     return f'<p class="notice {kind}" role="{role}"{key}>{html.escape(sentence)}</p>'
+
+
+def _told(text_key: str) -> str:
+    """An error of the page itself, which it can say in the visitor's language."""
+    return _notice(ENGLISH[text_key], "error", text_key)
 
 
 def _json(value: Any) -> str:

@@ -26,13 +26,23 @@ slvit.overview = (element) => {
       make("details", {}, make("summary", { "aria-label": t("equation") }, "?"), make("code", {}, equations[step])),
     ));
   }
-  root.append(make("h2", {}, t("way")), strip);
+  const told = make("p.say", {}, t("way_told"));
+  root.append(make("h2", {}, t("way")), told, strip);
 
   function open(step) {
     const to = tabs[step];
     if (!to) return document.querySelector("#result .stage").scrollIntoView({ block: "center", behavior: "smooth" });
     document.querySelector(`#tabs [role=tab][data-tab-id="${to}"]`)?.click();
     document.querySelector("#tabs").scrollIntoView({ block: "start", behavior: "smooth" });
+  }
+
+  // What would the mask be without the second look? The new run of the model that the tab "Uncertainty" offers.
+  async function tryWithout() {
+    open("uncertainty");
+    const wanted = () => document.querySelector("#rerun-button");
+    while (!wanted()) await new Promise(requestAnimationFrame); // Gradio fills a tab when it is first opened
+    document.querySelector("#rerun").scrollIntoView({ block: "start", behavior: "smooth" });
+    wanted().click();
   }
 
   // Draws `from` into a part of a step's picture (in shares), filling it as a photo fills a frame.
@@ -75,6 +85,9 @@ slvit.overview = (element) => {
       fill("correlations", heat(correlations[at]), quarter);
       fill("enhanced", heat(stages[at].after), quarter);
     });
+    const count = make("b", {}, `${uncertainty.patches.length} ${t("of")} ${uncertainty.map.w * uncertainty.map.h}`);
+    const [before, after] = t("way_told_here").split("#");
+    told.replaceChildren(t("way_told"), " ", before, count, after, " ", make("button.link", { type: "button", onclick: tryWithout }, t("way_without")));
     const doubt = heat(uncertainty.map, 0.6);
     fill("uncertainty", doubt);
     const cells = slvit.canvas(doubt.width, doubt.height);

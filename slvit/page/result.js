@@ -6,7 +6,7 @@ slvit.result = (element, props, watch, trigger, event) => {
   const root = element.querySelector(".slvit-result");
   const colours = props.colours;
 
-  const board = make("canvas", { role: "img", "aria-label": "" });
+  const board = make("canvas", { role: "img", "aria-label": t("waiting") });
   const stage = make("div.stage", {}, board, make("p.empty", {}, t("waiting")));
   const verdict = make("p.verdict", { role: "status" });
   const views = ["overlay", "outline", "mask", "cutout", "probability", "before"];
@@ -33,20 +33,24 @@ slvit.result = (element, props, watch, trigger, event) => {
   })));
   const probabilityBar = slvit.bar({ low: 0, high: 1 });
   const controls = make("div.controls", {}, view, make("div.sliders", {}, opacity, threshold, split, swatches, probabilityBar));
-  const meter = make("div.meter", {});
-  const times = make("div.times", {});
+  const meter = make("div.meter", {}, make("b", {}, "–"), make("span", {}, t("confidence")), make("div.track", {}));
+  const times = make("div.times", {}, make("b", {}, "–"), make("span", {}, t("time")), make("div.track", {}));
   const save = make("div.save", {}, make("span", {}, t("save")));
-  for (const what of ["overlay", "mask", "cutout", "json", "maps"]) {
+  for (const what of ["overlay", "mask", "cutout", "json", "maps", "report"]) {
     save.append(make("button", {
       type: "button", "data-what": what,
       onclick: () => trigger(event, {
-        what, answer: shown.answer.answer, threshold: state.threshold, opacity: state.opacity, colour: colours[state.colour],
+        what, answer: shown.answer.answer, language: slvit.language, threshold: state.threshold, opacity: state.opacity, colour: colours[state.colour],
       }),
     }, t(`save_${what}`)));
   }
+  const link = make("a", { hidden: true }, t("link"));
+  save.append(link);
   const facts = make("div.facts", {}, meter, times);
   root.append(stage, verdict, controls, facts, save);
   root.classList.add("none");
+  const later = [controls, facts, save]; // there from the start, so that nothing moves, but of no use before an answer
+  later.forEach((part) => { part.inert = true; });
 
   function blend(out, at, colour, opacity) {
     for (let channel = 0; channel < 3; channel += 1)
@@ -58,12 +62,44 @@ slvit.result = (element, props, watch, trigger, event) => {
   // Only the controls that change something in this view.
   function arrange() {
     stage.classList.toggle("checked", state.view === "cutout");
+    stage.classList.toggle("divided", state.view === "before");
     opacity.hidden = !["overlay", "before"].includes(state.view);
     swatches.hidden = !contoured();
     split.hidden = state.view !== "before";
     threshold.hidden = state.view === "probability";
     probabilityBar.hidden = state.view !== "probability";
   }
+
+  // The line between before and after, with a grip that shows it can be dragged.
+  function handle(context, from, width, height) {
+    const unit = Math.max(width, height) / 300;
+    const at = Math.min(width - unit, Math.max(0, from - unit / 2));
+    context.fillStyle = "#fff";
+    context.fillRect(at, 0, unit, height);
+    context.beginPath();
+    context.arc(at + unit / 2, height / 2, unit * 7, 0, 2 * Math.PI);
+    context.fill();
+    context.fillStyle = "#1d1f27";
+    for (const side of [-1, 1]) {
+      context.beginPath();
+      [[4.6, 0], [2, -2.6], [2, 2.6]].forEach(([x, y]) => context.lineTo(at + unit / 2 + side * x * unit, height / 2 + y * unit));
+      context.fill();
+    }
+  }
+  function divide(pointer) {
+    if (state.view !== "before" || !shown.answer || !(pointer.buttons & 1)) return;
+    const { left, width, height } = board.getBoundingClientRect();
+    const drawn = Math.min(width, (height * board.width) / board.height); // object-fit: contain
+    state.split = Math.min(1, Math.max(0, (pointer.clientX - left - (width - drawn) / 2) / drawn));
+    split.input.value = state.split;
+    split.querySelector("output").textContent = `${Math.round(state.split * 100)} %`;
+    draw();
+  }
+  board.addEventListener("pointerdown", (pointer) => {
+    if (state.view === "before") board.setPointerCapture(pointer.pointerId);
+    divide(pointer);
+  });
+  board.addEventListener("pointermove", divide);
 
   function draw() {
     arrange();
@@ -101,10 +137,7 @@ slvit.result = (element, props, watch, trigger, event) => {
       }
     }
     context.putImageData(image, 0, 0);
-    if (state.view === "before") {
-      context.fillStyle = "#fff";
-      context.fillRect(Math.min(width - 2, from), 0, 2, height);
-    }
+    if (state.view === "before") handle(context, from, width, height);
     const answer = shown.answer;
     const share = area / (width * height);
     meter.querySelector(".area").textContent = `${number(share * 100)} % ${t("area")}`;
@@ -127,6 +160,7 @@ slvit.result = (element, props, watch, trigger, event) => {
     const answer = shown.answer;
     if (!answer) return;
     root.classList.remove("none");
+    later.forEach((part) => { part.inert = false; });
     const percent = Math.round(answer.confidence * 100);
     meter.replaceChildren(
       make("b", {}, `${percent} %`), make("span", {}, t("confidence")),
@@ -154,6 +188,7 @@ slvit.result = (element, props, watch, trigger, event) => {
 
   arrange();
   slvit.follow(element, redraw);
+  slvit.link(link);
   watch("value", arrive);
   arrive();
 };

@@ -25,15 +25,19 @@ def component() -> gr.HTML:
     )
 
 
-def payload(answer: str, photo: Image.Image, expression: str, segmentation: Segmentation, model: str) -> dict[str, Any]:
-    """What result.js needs of one answer; `answer` is its name in this visit."""
+def payload(
+    answer: str, photo: Image.Image, expression: str, segmentation: Segmentation, *, model: str, example: str | None
+) -> dict[str, Any]:
+    """What result.js needs of one answer. answer: its name in this visit. example: the photo's name if it is one."""
     shown = photo.copy()
     shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.BICUBIC)
     return {
         "answer": answer,
         "expression": expression,
         "model": model,
+        "example": example,
         "size": [photo.width, photo.height],
+        "shown": list(shown.size),
         "photo": data_url(shown, quality=86),
         "probability": data_url(levels(segmentation, shown.size)),
         "confidence": segmentation.confidence,

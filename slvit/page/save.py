@@ -14,8 +14,14 @@ from PIL import Image
 
 from slvit.facts import facts
 from slvit.insides import save_insides
+from slvit.page.report import report
 from slvit.pictures import cutout, mask_picture, overlay
 from slvit.segmenter import Segmentation
+
+PROBABILITY = (
+    "\nprobability.npy: H×W = {height}×{width} of the photo in pixels, float32. "
+    "How likely each pixel is meant, 0..1; the mask is where it reaches the threshold.\n"
+)
 
 
 def saved_file(
@@ -24,14 +30,18 @@ def saved_file(
     segmentation: Segmentation,
     *,
     expression: str,
+    model: str,
+    language: str,
     threshold: float,
     opacity: float,
     colour: tuple[int, int, int],
 ) -> Path:
-    """Writes one of overlay, mask, cutout (PNG), json (facts with COCO RLE), maps (.zip) to Gradio's own folder.
+    """Writes one of overlay, mask, cutout (PNG), json (facts with COCO RLE), maps (.zip), report (.html) to a folder of
+    its own within Gradio's.
 
     There Gradio serves it as it is and deletes it in time; from anywhere else it would make a copy and leave this one.
-    maps needs a segmentation with its inspection. Raises ValueError for any other `what`.
+    maps and report need a segmentation with its inspection. model, language: what the report says of the model, and in
+    which language. Raises ValueError for any other `what`.
     """
     mask = segmentation.probability >= threshold  # H×W
     Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
@@ -45,16 +55,33 @@ def saved_file(
         maps = folder / words
         save_insides(segmentation.inspection, photo, maps)
         np.save(maps / "probability.npy", segmentation.probability)  # float32 H×W of the photo, 0..1
+        height, width = segmentation.probability.shape
+        with (maps / "insides.txt").open("a", encoding="utf-8") as text:
+            text.write(PROBABILITY.format(height=height, width=width))
         archive = Path(shutil.make_archive(str(maps), "zip", maps))
         shutil.rmtree(maps)
         return archive
+    if what == "report":
+        file = folder / f"{words}.html"
+        page = report(
+            photo,
+            segmentation,
+            expression=expression,
+            model=model,
+            language=language,
+            threshold=threshold,
+            opacity=opacity,
+            colour=colour,
+        )
+        file.write_text(page, "utf-8")
+        return file
     pictures = {
         "overlay": lambda: overlay(photo, mask, colour=colour, opacity=opacity),
         "mask": lambda: mask_picture(mask),
         "cutout": lambda: cutout(photo, mask),
     }
     if what not in pictures:
-        raise ValueError(f"There is nothing called {what} to save: choose overlay, mask, cutout, json or maps.")
+        raise ValueError(f"There is nothing called {what} to save: choose overlay, mask, cutout, json, maps or report.")
     file = folder / f"{words}-{what}.png"
     pictures[what]().save(file, compress_level=4)
     return file

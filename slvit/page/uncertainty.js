@@ -18,10 +18,9 @@ slvit.uncertainty = (element) => {
     const paint = () => slvit.heat(board, map, { opacity: state.opacity, width: 960 });
 
     patches.forEach((patch, at) => {
-      const [left, top, right, bottom] = patch.box;
       frame.append(make("button.patch", {
         type: "button", "data-rank": at + 1, "aria-label": `${t("patch")} ${at + 1} ${t("of")} ${patches.length}`,
-        style: `left:${left * 100}%;top:${top * 100}%;width:${(right - left) * 100}%;height:${(bottom - top) * 100}%`,
+        style: slvit.place(patch.box),
         onclick: () => { state.chosen = at; choose(); },
       }, String(at + 1)));
     });
@@ -78,6 +77,7 @@ slvit.uncertainty = (element) => {
       make("p.scale", {}, t("patch_say")),
       scales,
     );
+    let attention = null;
     if (patch.attention) {
       const board = make("canvas", { role: "img", "aria-label": t("attention_say") });
       board.width = board.height = 340;
@@ -89,8 +89,16 @@ slvit.uncertainty = (element) => {
         context.fillRect((border / 85) * 340, 0, 1, 340);
         context.fillRect(0, (border / 85) * 340, 340, 1);
       }
-      looks.replaceChildren(make("figure", {}, board, slvit.bar(patch.attention)), make("p.scale", {}, t("attention_say")));
+      attention = make("div", {}, make("h4", {}, t("attention")), make("figure", {}, board, slvit.bar(patch.attention)), make("p.scale", {}, t("attention_say")));
     }
+    const everywhere = make("div.fourfold", {});
+    insides.stages.forEach((stage, number) => {
+      const board = make("canvas", { role: "img", "aria-label": `F${number + 1} ${t("after")}, ${t("patch")} ${at + 1}` });
+      slvit.heat(board, stage.after, { width: 320, smooth: false });
+      everywhere.append(make("figure", {}, make("div.frame", {}, board, make("i.cell", { style: slvit.place(patch.box) })),
+        make("figcaption", {}, `F${number + 1} · ${sides[number] ** 2} ${t("of")} 85`)));
+    });
+    looks.replaceChildren(make("div", {}, make("h4", {}, t("everywhere")), everywhere), attention ?? "");
   }
 
   slvit.follow(element, redraw);

@@ -23,5 +23,8 @@ def private_uploads() -> Iterator[Path]:
         Path(above).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="slvit-", dir=above, ignore_cleanup_errors=True) as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
+        for name in ("gradio.mcp", "gradio.routes", "gradio.route_utils"):  # these have read the variable on import
+            if hasattr(sys.modules.get(name), "DEFAULT_TEMP_DIR"):
+                sys.modules[name].DEFAULT_TEMP_DIR = folder
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         yield Path(folder)

@@ -1,4 +1,4 @@
-// The last answers of this visit, newest first; a click asks for one again, which the server still knows.
+// The last answers of this visit, newest first; a click brings one back, and its photo and words with it.
 
 slvit.visit = (element, trigger, event) => {
   const { t, make, shown } = slvit;
@@ -27,7 +27,10 @@ slvit.visit = (element, trigger, event) => {
     const old = row.querySelector(`[data-answer="${answer}"]`);
     const entry = old ?? make("button", {
       type: "button", "data-answer": answer, title: expression, "aria-label": expression,
-      onclick: () => trigger(event, { answer }),
+      onclick: () => {
+        slvit.answered({ answer }); // at once, from what the browser kept; the server then puts photo and words back
+        trigger(event, { answer });
+      },
     }, small());
     if (row.firstChild !== entry) row.prepend(entry);
     while (row.children.length > kept) row.lastChild.remove();

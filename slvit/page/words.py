@@ -6,8 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from slvit.page.encode import packed_map
-from slvit.pictures import own_range, word_maps
+from slvit.page.encode import packed, packed_map
+from slvit.pictures import own_range, word_maps, word_shares
 from slvit.segmenter import Inspection
 
 
@@ -20,10 +20,17 @@ def component() -> gr.HTML:
     )
 
 
-def payload(inspection: Inspection) -> list[dict[str, Any]]:
-    """Every word as the network reads it ([CLS] and [SEP] among them), with its map at each of the four stages."""
+def payload(inspection: Inspection, text_channels: int) -> list[dict[str, Any]]:
+    """Every word as the network reads it ([CLS] and [SEP] among them), at each of the four stages: maps, its scores
+    over the photo; shares, how much of its attention each position gives it. text_channels: C_l of the text encoder.
+    """
     words, maps = word_maps(inspection)  # N, and four of N×H_i×W_i
+    shares = word_shares(inspection, text_channels)
     return [
-        {"word": word, "maps": [packed_map(stage[number], own_range(stage[number])) for stage in maps]}
+        {
+            "word": word,
+            "maps": [packed_map(stage[number], own_range(stage[number])) for stage in maps],
+            "shares": [packed(stage[number]) for stage in shares],
+        }
         for number, word in enumerate(words)
     ]

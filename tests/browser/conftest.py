@@ -33,11 +33,12 @@ class Counting:
 
     def __init__(self, segmenter: ReferringSegmenter) -> None:
         self.segmenter = segmenter
-        self.device = segmenter.device
-        self.calls = 0
+        self.device, self.model = segmenter.device, segmenter.model
+        self.calls, self.patches = 0, []
 
     def segment(self, *arguments, **options):
         self.calls += 1
+        self.patches.append(options.get("patches"))
         return self.segmenter.segment(*arguments, **options)
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from slvit.page.examples import photo_path
+from tests.browser.test_access import faults
 from tests.browser.test_walk import answer
 
 PHOTO = photo_path("cow.jpg")
@@ -67,7 +68,29 @@ def test_maps(save, truth, tmp_path):
     maps = np.load(tmp_path / "insides.npz")
     assert [maps[f"features_{i}"].shape[1] // maps["features_4"].shape[1] for i in (1, 2, 3, 4)] == [8, 4, 2, 1]
     assert len(maps["tokens"]) == maps["word_scores_1"].shape[0] == 5
-    assert "eq. 8" in (tmp_path / "insides.txt").read_text("utf-8")
+    told = (tmp_path / "insides.txt").read_text("utf-8")
+    assert "eq. 8" in told and "probability.npy: H×W = 768×1024" in told
+
+
+def test_the_whole_page_stands_alone(save, browser, tmp_path, artefacts):
+    path, name = save("report")
+    assert name == "the-largest-cow.html"
+    file = tmp_path / name
+    file.write_bytes(path.read_bytes())
+    text = file.read_text("utf-8")
+    assert "http" not in text.replace("http://www.w3.org", "") and "the largest cow" in text
+    context = browser.new_context(viewport={"width": 820, "height": 900}, offline=True)
+    page = context.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(file.as_uri())
+    sizes = page.locator("img").evaluate_all("all => all.map(one => [one.naturalWidth, one.alt])")
+    assert len(sizes) == 12 and all(width > 200 and alt for width, alt in sizes)
+    assert [url for url in asked if not url.startswith("data:")] == [file.as_uri()]
+    assert json.loads(page.locator("pre").text_content())["expression"] == "the largest cow"
+    assert not faults(page)
+    page.screenshot(path=artefacts / "saved-page-820.png", full_page=True)
+    context.close()
 
 
 def test_an_answer_of_another_visitor_cannot_be_saved(visit):

@@ -1,0 +1,19 @@
+// The address of the page follows the answer: ?example=cow.jpg&say=the+grass opens an example photo with any expression.
+// Photos of the visitor's own are nowhere kept, so they have none. A Space lives in a frame of huggingface.co, whose
+// address is set by a message.
+
+slvit.link = (link) => {
+  slvit.follow(link, () => {
+    const answer = slvit.shown.answer;
+    if (!answer) return;
+    const query = new URLSearchParams([...new URLSearchParams(location.search)].filter(([key]) => key.startsWith("__")));
+    if (answer.example) {
+      query.set("example", answer.example);
+      query.set("say", answer.expression);
+    }
+    history.replaceState(null, "", `?${query}`);
+    if (window.parent !== window) window.parent.postMessage({ queryString: query.toString() }, "https://huggingface.co");
+    link.hidden = !answer.example;
+    link.href = location.href;
+  });
+};
