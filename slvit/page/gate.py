@@ -24,7 +24,7 @@ OPEN = re.compile(
 )
 WEB_ADDRESS = re.compile(r"/gradio_api/file=\s*[\w+.-]{2,}:", re.IGNORECASE)
 UPLOAD = "/gradio_api/upload"
-LARGEST_UPLOAD = 121_000_000  # bytes of a whole request: one photo as large as the page takes, and what surrounds it
+LARGEST_UPLOAD = 121 * 2**20  # bytes of a whole request: one photo as large as the page takes, and what surrounds it
 LARGEST_BODY = 32_000_000  # of any other request: an assistant sends its photo inside the question
 LEAST_FREE = 1_000_000_000  # bytes of disk that uploads leave to everything else
 KEPT = 2 * 3600  # seconds that an upload, or what is left of one that broke off, stays
@@ -43,7 +43,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        path = scope["path"]
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
         if not OPEN.fullmatch(path) or WEB_ADDRESS.match(path):
             return await PlainTextResponse("There is nothing at this address.", 404)(scope, receive, send)
         if path == UPLOAD and not await run_in_threadpool(make_room):
@@ -73,7 +73,7 @@ class Gate:
             await self.app(scope, counted, noted)
         except _TooLarge:
             if not started:
-                sentence = f"This is larger than the {largest // 1_000_000} MB that are taken: make it smaller first."
+                sentence = f"This is larger than the {largest // 10**6} MB that are taken: make it smaller first."
                 await PlainTextResponse(sentence, 413)(scope, receive, send)
 
 
