@@ -20,7 +20,7 @@ from transformers.utils import logging
 from benchmarks.ratios import CPU, question
 from benchmarks.timing import add_arguments, machine, row, take_turns
 from slvit.checkpoint import BUNDLED, load_checkpoint
-from slvit.export import INPUTS, write
+from slvit.export import INPUTS, export_program, write
 from slvit.fast import FastSLViT
 from slvit.model import SLViTModel, SLViTOutput
 
@@ -89,7 +89,7 @@ def bfloat16(model: SLViTModel, folder: Path) -> Answering:
 
 
 def onnx(model: SLViTModel, folder: Path) -> Answering:
-    write(model, folder / "model.onnx")
+    write(export_program(model), folder / "model.onnx")
     return onnx_session(folder / "model.onnx")
 
 
@@ -113,7 +113,7 @@ def onnx_int8(model: SLViTModel, folder: Path) -> Answering:
         def get_next(self) -> dict[str, np.ndarray] | None:
             return next(self.left, None)
 
-    write(model, folder / "model.onnx")
+    write(export_program(model), folder / "model.onnx")
     quantize_static(
         folder / "model.onnx",
         folder / "int8.onnx",
@@ -128,7 +128,7 @@ def onnx_int8(model: SLViTModel, folder: Path) -> Answering:
 def openvino(model: SLViTModel, folder: Path) -> Answering:
     import openvino
 
-    write(model, folder / "model.onnx")
+    write(export_program(model), folder / "model.onnx")
     core = openvino.Core()
     precise = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "INFERENCE_PRECISION_HINT": "f32"}
     run = core.compile_model(core.read_model(folder / "model.onnx"), "CPU", precise)

@@ -1,8 +1,9 @@
 """Write a checkpoint's model as ONNX or torch.export: python -m slvit.export CHECKPOINT OUT.onnx|OUT.pt2
 
 The file holds the model from pixel_values (float32 1×3×H×W, RGB 0..1), input_ids and attention_mask (int64 1×T) to
-logits (float32 1×2×H×W), for H and W of 64 to 2048 that are multiples of 32, and any number T of word pieces; beside it
-lies tokenizer.json. benchmarks/without_torch.py answers a photo with both.
+logits (float32 1×2×H×W), for any number T of word pieces and any H and W that are multiples of 32, of 64 to
+2048, and together hold at least two patches for URCE (11 cells of 32×32 with top_k 32). Beside it lies tokenizer.json:
+benchmarks/without_torch.py answers a photo with both.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from slvit.checkpoint import load_checkpoint
 from slvit.errors import CheckpointError
 from slvit.model import SLViTModel
 
+INPUTS = ("pixel_values", "input_ids", "attention_mask")
 LARGEST = 64  # sides of the photo in strides of 32: 2048 pixels
 
 
@@ -39,25 +41,18 @@ def export_program(model: SLViTModel) -> ExportedProgram:
     input_ids = torch.ones(1, 7, dtype=torch.int64)
     T = Dim("T", min=2, max=model.config.text_config.max_position_embeddings)
     rows, columns = (Dim(name, min=2, max=LARGEST) for name in ("rows", "columns"))
-    return torch.export.export(
-        Logits(model),
-        (torch.zeros(1, 3, 192, 256), input_ids, torch.ones_like(input_ids)),
-        dynamic_shapes={
-            "pixel_values": {2: 32 * rows, 3: 32 * columns},
-            "input_ids": {1: T},
-            "attention_mask": {1: T},
-        },
-    )
-
-
-def write(model: SLViTModel, path: Path) -> None:
-    """Writes `model` to `path`: ONNX where it ends with .onnx, torch.export where it ends with .pt2."""
+    example = (torch.zeros(1, 3, 192, 256), input_ids, torch.ones_like(input_ids))
+    shapes = {"pixel_values": {2: 32 * rows, 3: 32 * columns}, "input_ids": {1: T}, "attention_mask": {1: T}}
     with torch.no_grad():
-        program = export_program(model)
-        if path.suffix == ".pt2":
-            torch.export.save(program, path)
-        else:
-            torch.onnx.export(program, f=path, dynamo=True, output_names=["logits"], external_data=False, verbose=False)
+        return torch.export.export(Logits(model), example, dynamic_shapes=shapes)
+
+
+def write(program: ExportedProgram, path: Path) -> None:
+    """Writes `program` to `path`: as ONNX where it ends with .onnx, as it is where it ends with .pt2."""
+    if path.suffix == ".pt2":
+        torch.export.save(program, path)
+    else:
+        torch.onnx.export(program, f=path, dynamo=True, output_names=["logits"], external_data=False, verbose=False)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         if args.out.suffix not in (".onnx", ".pt2"):
             raise ValueError(f"{args.out.name} ends neither with .onnx nor with .pt2: that end chooses the format.")
         model, processor = load_checkpoint(args.checkpoint, device=torch.device("cpu"), dtype=torch.float32)
-        write(model, args.out)
+        write(export_program(model), args.out)
         processor.tokenizer.backend_tokenizer.save(str(args.out.with_name("tokenizer.json")))
     except ImportError as error:
         print(f'slvit.export: {error.name} is missing: pip install ".[export]".', file=sys.stderr)

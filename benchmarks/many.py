@@ -1,0 +1,156 @@
+"""Many photos: python -m benchmarks.many [--photos FOLDER] [--pairs 500]
+
+The same list through the single process and through a local Ray. The single process is killed in the middle and started
+again; of Ray's two actors one is killed, then the whole run, which is started again as well. Both results must be the
+same line for line. Prints the rates, and on paper what ten million pairs take on 1, 8 and 64 graphics cards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import psutil
+import torch
+from transformers.utils import logging
+
+from benchmarks.timing import machine, row
+from slvit import ReferringSegmenter
+from slvit.blocks import answer_block, prepare_block, read_blocks
+from slvit.checkpoint import BUNDLED
+
+EXPRESSIONS = (
+    "the dog on the left",
+    "all the chickens",
+    "a cup",
+    "the woman in a red shirt",
+    "the sky",
+    "the second horse",
+)
+MANY = 10_000_000
+CORES_A_CARD = 16  # of the machine that a card sits in
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.many", description=__doc__.partition(":")[0] + ".")
+    parser.add_argument("--photos", type=Path, default=BUNDLED.parents[1] / "assets/examples", help="folder of JPEGs")
+    parser.add_argument("--pairs", type=int, default=500)
+    parser.add_argument("--only-rates", action="store_true", help="no runs that are killed, only the estimate")
+    args = parser.parse_args()
+    logging.disable_progress_bar()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "list.jsonl"
+        photos = sorted(args.photos.resolve().glob("*.jpg"))
+        pairs = [
+            {"photo": str(photos[number % len(photos)]), "expression": EXPRESSIONS[number % len(EXPRESSIONS)]}
+            for number in range(args.pairs)
+        ]
+        path.write_text("\n".join(map(json.dumps, pairs)))
+        if not args.only_rates and not same_twice(path, Path(folder), args.pairs):
+            return 1
+        estimate(path)
+    return 0
+
+
+def same_twice(path: Path, folder: Path, pairs: int) -> bool:
+    """Runs both ways, kills both; prints what came of it. False when the results differ."""
+    single, cluster = folder / "single", folder / "cluster"
+    command = [sys.executable, "-m", "slvit.batch", str(path)]
+    killed = run_until(pairs // 3, [*command, str(single), "--threads", "1"], single, kill)
+    start = time.perf_counter()
+    subprocess.run([*command, str(single), "--threads", "1"], check=True, stderr=subprocess.DEVNULL)
+    print(f"single process: killed after {killed} lines, went on in {time.perf_counter() - start:.0f} s")
+
+    on_ray = ["--threads", "1", "--ray", "local", "--actors", "2"]
+    killed = run_until(1, [*command, str(cluster), *on_ray], cluster, kill_actor, then=(pairs // 3, kill))
+    start = time.perf_counter()
+    subprocess.run([*command, str(cluster), *on_ray], check=True, stderr=subprocess.DEVNULL)
+    print(
+        f"local Ray: an actor killed, all killed after {killed} lines, went on in {time.perf_counter() - start:.0f} s"
+    )
+
+    results = [(out / "results.jsonl").read_bytes() for out in (single, cluster)]
+    same, lines = results[0] == results[1], results[0].count(b"\n")
+    print(f"{lines} lines each, {'the same to the byte' if same else 'NOT the same'}\n")
+    return same and lines == pairs
+
+
+def run_until(
+    count: int,
+    command: list[str],
+    out: Path,
+    harm: Callable[[psutil.Process], None],
+    then: tuple[int, Callable[[psutil.Process], None]] | None = None,
+) -> int:
+    """Starts `command`, does `harm` to it once `out` holds `count` lines, and `then` more; gives the lines left."""
+    running = psutil.Popen(command, stderr=subprocess.DEVNULL)
+    for wanted, harming in [(count, harm), *([then] if then else [])]:
+        while lines_of(out) < wanted and running.poll() is None:
+            time.sleep(0.05)
+        harming(running)
+    running.wait()
+    return lines_of(out)
+
+
+def lines_of(out: Path) -> int:
+    results = out / "results.jsonl"
+    return results.read_bytes().count(b"\n") if results.exists() else 0
+
+
+def kill(running: psutil.Process) -> None:
+    family = running.children(recursive=True)
+    os.kill(running.pid, signal.SIGKILL)
+    psutil.wait_procs(family, timeout=60)  # workers end by themselves when their parent is gone
+
+
+def kill_actor(running: psutil.Process) -> None:
+    actors = [child for child in running.children(recursive=True) if child.name().startswith("ray::MapWorker")]
+    os.kill(actors[0].pid, signal.SIGKILL)
+
+
+def estimate(path: Path) -> None:
+    """Rates of one core, and from them the days of MANY pairs."""
+    torch.set_num_threads(1)
+    segmenter = ReferringSegmenter.from_pretrained(BUNDLED, device="cpu")
+    (block,) = islice(read_blocks(path), 1)
+    seconds = {}
+    for _ in range(2):  # the second counts
+        start = time.process_time()
+        photos = prepare_block(block, segmenter.processor.image_processor)
+        seconds["opening and resizing a photo"] = (time.process_time() - start) / len(photos)
+        start = time.process_time()
+        results = list(answer_block(segmenter, block, photos, threshold=0.5))
+        seconds["a pair's answer on a CPU, all of it"] = (time.process_time() - start) / len(results)
+    answers = [segmenter.segment(segmenter.encode(photo), "a dog").timings for photo in photos.values()]
+    forward = sum(sum(answer[step] for step in ("prior", "text", "model")) for answer in answers) / len(answers)
+    own = seconds["a pair's answer on a CPU, all of it"]
+    seconds["of it mask, run lengths and JSON"] = max(0.0, own - forward)
+    size = sum(len(json.dumps(result)) for result in results) / len(results)
+
+    print(f"{machine(torch.device('cpu'))}\n\n" + row("one core", "milliseconds") + "\n" + row("---", "---"))
+    for what, figure in seconds.items():
+        print(row(what, f"{1000 * figure:.1f}"))
+    print(row("bytes of a result", f"{size:.0f}") + "\n")
+    print(row("10 million pairs, a photo each", "CPU cores alone: hours") + "\n" + row("---", "---"))
+    preparing, answering = seconds["opening and resizing a photo"], own
+    for cores in (2, 16, 128, 1024):
+        print(row(f"{cores} cores", f"{MANY * (preparing + answering) / cores / 3600:.1f}"))
+    finishing = preparing + seconds["of it mask, run lengths and JSON"]
+    print("\n" + row("with cards (not measured)", "hours that its CPUs need", "pairs/s a card to keep them busy"))
+    print(row("---", "---", "---"))
+    for cards in (1, 8, 64):
+        hours = MANY * finishing / (cards * CORES_A_CARD) / 3600
+        print(row(f"{cards} × {CORES_A_CARD} cores", f"{hours:.1f}", f"{CORES_A_CARD / finishing:.0f}"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
