@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from benchmarks.latency import machine
+from benchmarks.timing import machine
 from benchmarks.loader import PAPER, draw_photos
 from slvit import SLViTConfig, SLViTModel, SLViTProcessor
 from slvit.processor import SLViTImageProcessor
