@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from benchmarks.latency import machine
 from benchmarks.loader import PAPER, draw_photos
+from benchmarks.timing import machine
 from slvit import SLViTConfig, SLViTModel, SLViTProcessor
 from slvit.processor import SLViTImageProcessor
 from train.config import TrainConfig
