@@ -25,8 +25,6 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--use-fake-device-for-media-stream",  # a camera that shows a test picture, and needs no leave
-    "--use-fake-ui-for-media-stream",
 ]
 
 

@@ -1,4 +1,4 @@
-"""A photo comes by drag and drop, from the clipboard, or from the camera."""
+"""A photo comes by drag and drop, or from the clipboard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.browser.test_walk import OTHER_PHOTO
 @pytest.fixture
 def page(visit) -> Page:
     page = visit()
-    page.context.grant_permissions(["clipboard-read", "clipboard-write", "camera"])
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     return page
 
 
@@ -49,11 +49,3 @@ def test_paste(page):
     )
     page.get_by_label("Paste from clipboard").click()
     assert ask(page, "the square") == [90, 60]
-
-
-def test_camera(page):
-    page.get_by_label("Capture from camera").click()
-    page.locator("#photo").get_by_text("Click to Access Webcam").click()
-    page.locator('#photo button[aria-label*="capture" i]').last.click()
-    width, height = ask(page, "the green part")
-    assert width > 100 and height > 100
