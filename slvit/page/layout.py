@@ -64,7 +64,7 @@ def build_page(
         key = (checkpoint, photo, (expression or "").strip())
         if key in memory:
             memory.move_to_end(key)
-            again = {"answer": memory[key].result["answer"]}  # the browser still has the rest
+            again = {"answer": memory[key].answer}  # the browser still has the rest
             yield "", again, again, memory
             return
         missing = "no_photo" if not photo else "no_words" if not key[2] else None
@@ -95,8 +95,16 @@ def build_page(
             ),
             "correlations": overview.payload(segmentation.inspection),
         }
-        every_channel = stages.channels(segmentation.inspection)
-        visit.keep(memory, key, visit.Kept(photo, key[2], checkpoint, shown, insides, every_channel))
+        kept = visit.Kept(
+            answer=name,
+            photo=photo,
+            expression=key[2],
+            checkpoint=checkpoint,
+            model=model,
+            shown_size=tuple(shown["shown"]),
+            channels=stages.channels(segmentation.inspection),
+        )
+        visit.keep(memory, key, kept)
         yield "", gr.skip(), insides, memory
 
     def compare_lines(photo: str | None, lines: str) -> tuple[Any, str]:
@@ -130,7 +138,7 @@ def build_page(
                 segmentation = ask(picture, kept.expression, checkpoint=kept.checkpoint, patches=patches)
         except FORESEEN as error:
             return rerun.problem(event.answer, str(error))
-        return rerun.payload(kept.result, segmentation, patches)
+        return rerun.payload(kept.answer, segmentation, patches, size=kept.shown_size)
 
     def save(memory: OrderedDict, event: gr.EventData) -> tuple[str, str | None]:
         kept = visit.find(memory, event.answer)
@@ -153,7 +161,7 @@ def build_page(
                     picture,
                     segmentation,
                     expression=kept.expression,
-                    model=kept.result["model"],
+                    model=kept.model,
                     language=event.language,
                     **look,
                 )

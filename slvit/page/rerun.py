@@ -21,13 +21,16 @@ def component() -> gr.HTML:
     )
 
 
-def payload(answer: dict[str, Any], segmentation: Segmentation, patches: int) -> dict[str, Any]:
-    """What rerun.js lays beside `answer` (of result.payload): the run with `patches`, 0 being the one without URCE."""
+def payload(answer: str, segmentation: Segmentation, patches: int, *, size: tuple[int, int]) -> dict[str, Any]:
+    """What rerun.js lays beside `answer`: the run with `patches`, 0 being the one without URCE.
+
+    size: width and height in pixels of the photo on the page.
+    """
     return {
         "run": secrets.token_hex(4),  # a value that equals the last one would not be seen as new
-        "answer": answer["answer"],
+        "answer": answer,
         "patches": patches,
-        "probability": data_url(levels(segmentation, tuple(answer["shown"]))),
+        "probability": data_url(levels(segmentation, size)),
         "confidence": segmentation.confidence,
         "found": segmentation.found,
         "seconds": segmentation.timings["total"],

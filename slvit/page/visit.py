@@ -9,18 +9,23 @@ from typing import Any
 
 import gradio as gr
 
-KEPT_ANSWERS = 8  # of one visit: about 1 MB each
+KEPT_ANSWERS = 8  # of one visit: about 0.4 MB each; the browser keeps as many (draw.js)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """An answer of this visit: what was asked, what the page showed, and the channels, shown only when asked for."""
+    """An answer of this visit. The browser keeps what it showed; here stands what is needed to say more of it.
 
+    answer: its name. photo: path of the file. shown_size: width and height in pixels of the photo on the page.
+    model: checkpoint and device as the page names them. channels: see `stages.channels`, sent only when asked for.
+    """
+
+    answer: str
     photo: str
     expression: str
-    checkpoint: str | None
-    result: dict[str, Any]
-    insides: dict[str, Any]
+    checkpoint: str
+    model: str
+    shown_size: tuple[int, int]
     channels: list[dict[str, Any]]
 
 
@@ -42,4 +47,4 @@ def keep(memory: OrderedDict[Any, Kept], key: Any, kept: Kept) -> None:
 
 def find(memory: OrderedDict[Any, Kept], answer: str) -> Kept | None:
     """The answer of that name, None when it is no longer kept."""
-    return next((kept for kept in memory.values() if kept.result["answer"] == answer), None)
+    return next((kept for kept in memory.values() if kept.answer == answer), None)
