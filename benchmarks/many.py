@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,6 +45,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.many", description=__doc__.partition(":")[0] + ".")
     parser.add_argument("--photos", type=Path, default=BUNDLED.parents[1] / "assets/examples", help="folder of JPEGs")
     parser.add_argument("--pairs", type=int, default=500)
+    parser.add_argument("--size", type=int, help="the model of the killed runs sees SIZE² pixels, to be quicker (256)")
     parser.add_argument("--only-rates", action="store_true", help="no runs that are killed, only the estimate")
     args = parser.parse_args()
     logging.disable_progress_bar()
@@ -55,22 +57,32 @@ def main() -> int:
             for number in range(args.pairs)
         ]
         path.write_text("\n".join(map(json.dumps, pairs)))
-        if not args.only_rates and not same_twice(path, Path(folder), args.pairs):
+        checkpoint = BUNDLED if args.size is None else resized(Path(folder) / "checkpoint", args.size)
+        if not args.only_rates and not same_twice(path, Path(folder), args.pairs, checkpoint):
             return 1
         estimate(path)
     return 0
 
 
-def same_twice(path: Path, folder: Path, pairs: int) -> bool:
+def resized(folder: Path, size: int) -> Path:
+    """A copy of the bundled checkpoint that sees size² pixels."""
+    shutil.copytree(BUNDLED, folder)
+    settings = folder / "preprocessor_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "size": size}))
+    return folder
+
+
+def same_twice(path: Path, folder: Path, pairs: int, checkpoint: Path) -> bool:
     """Runs both ways, kills both; prints what came of it. False when the results differ."""
     single, cluster = folder / "single", folder / "cluster"
     command = [sys.executable, "-m", "slvit.batch", str(path)]
-    killed = run_until(pairs // 3, [*command, str(single), "--threads", "1"], single, kill)
+    alone = ["--checkpoint", str(checkpoint), "--threads", "1"]
+    killed = run_until(pairs // 3, [*command, str(single), *alone], single, kill)
     start = time.perf_counter()
-    subprocess.run([*command, str(single), "--threads", "1"], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([*command, str(single), *alone], check=True, stderr=subprocess.DEVNULL)
     print(f"single process: killed after {killed} lines, went on in {time.perf_counter() - start:.0f} s")
 
-    on_ray = ["--threads", "1", "--ray", "local", "--actors", "2"]
+    on_ray = [*alone, "--ray", "local", "--actors", "2"]
     killed = run_until(1, [*command, str(cluster), *on_ray], cluster, kill_actor, then=(pairs // 3, kill))
     start = time.perf_counter()
     subprocess.run([*command, str(cluster), *on_ray], check=True, stderr=subprocess.DEVNULL)
