@@ -15,6 +15,7 @@ from slvit.export import INPUTS, export_program, main, write
 from tests.models import TEXT, small_model
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is missing: pip install '.[export]'")
+pytestmark = pytest.mark.timeout(900)  # tracing every shape takes half a minute of one core
 SHAPES = [(96, 160, 5), (192, 64, 3), (320, 224, 9)]  # H, W, T
 
 
