@@ -31,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.backends", description=__doc__.partition(":")[0] + ".")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BACKENDS)} (all)")
     parser.add_argument("--checkpoint", default=BUNDLED, metavar="FOLDER_OR_ID", help="default: the bundled one")
+    parser.add_argument("--onnx", type=Path, help="what slvit.export wrote of the checkpoint (else written here)")
     parser.add_argument("--data", type=Path, help="root of data that train.evaluate reads: its validation split")
     parser.add_argument("--limit", type=int, default=100, help="expressions to score, evenly spread (100)")
     add_arguments(parser, rounds=7)
@@ -47,11 +48,15 @@ def main() -> None:
     print(row("what", "ready after, s", "answer, s", "of the fast path", "logits differ by", "mIoU"))
     print(row(*["---"] * 6))
     fast = FastSLViT(model)
-    for name in args.names or BACKENDS:
-        start = time.perf_counter()
-        with tempfile.TemporaryDirectory() as folder:
+    chosen = args.names or list(BACKENDS)
+    with tempfile.TemporaryDirectory() as folder:
+        graph = args.onnx or Path(folder) / "model.onnx"
+        if not graph.exists() and {"onnx", "onnx-int8", "openvino"} & set(chosen):
+            write(export_program(model), graph)
+        for name in chosen:
+            start = time.perf_counter()
             try:
-                answering = BACKENDS[name](model, Path(folder))
+                answering = BACKENDS[name](model, graph)
                 with torch.inference_mode():
                     differs = float((answering(*asked) - expected).abs().max())
             except Exception as error:
@@ -62,25 +67,25 @@ def main() -> None:
             seconds = take_turns(cases, rounds=args.rounds, cpu_time=args.cpu_time)
             own = seconds[name].best
             score = f"{miou(model, processor, answering, args):.1f}" if args.data else "-"
-        ratio = own / seconds["fast"].best
-        print(row(name, f"{ready:.0f}", f"{own:.3f}", f"{ratio:.2f}", f"{differs:.1e}", score), flush=True)
+            ratio = own / seconds["fast"].best
+            print(row(name, f"{ready:.0f}", f"{own:.3f}", f"{ratio:.2f}", f"{differs:.1e}", score), flush=True)
 
 
-def fast_path(model: SLViTModel, folder: Path) -> Answering:
+def fast_path(model: SLViTModel, graph: Path) -> Answering:
     fast = FastSLViT(model)
     return lambda *asked: fast(*asked).logits
 
 
-def plain(model: SLViTModel, folder: Path) -> Answering:
+def plain(model: SLViTModel, graph: Path) -> Answering:
     return lambda *asked: model(*asked).logits
 
 
-def compiled(model: SLViTModel, folder: Path) -> Answering:
+def compiled(model: SLViTModel, graph: Path) -> Answering:
     run = torch.compile(model, dynamic=False)
     return lambda *asked: run(*asked).logits
 
 
-def bfloat16(model: SLViTModel, folder: Path) -> Answering:
+def bfloat16(model: SLViTModel, graph: Path) -> Answering:
     def answer(*asked: Tensor) -> Tensor:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             return model(*asked).logits
@@ -88,9 +93,8 @@ def bfloat16(model: SLViTModel, folder: Path) -> Answering:
     return answer
 
 
-def onnx(model: SLViTModel, folder: Path) -> Answering:
-    write(export_program(model), folder / "model.onnx")
-    return onnx_session(folder / "model.onnx")
+def onnx(model: SLViTModel, graph: Path) -> Answering:
+    return onnx_session(graph)
 
 
 def onnx_session(path: Path) -> Answering:
@@ -102,7 +106,7 @@ def onnx_session(path: Path) -> Answering:
     return lambda *asked: torch.from_numpy(session.run(None, arrays(asked))[0])
 
 
-def onnx_int8(model: SLViTModel, folder: Path) -> Answering:
+def onnx_int8(model: SLViTModel, graph: Path) -> Answering:
     """Convolutions and products with weights and inputs in 8 bits, their ranges from a few example photos."""
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
@@ -113,25 +117,24 @@ def onnx_int8(model: SLViTModel, folder: Path) -> Answering:
         def get_next(self) -> dict[str, np.ndarray] | None:
             return next(self.left, None)
 
-    write(export_program(model), folder / "model.onnx")
+    small = graph.with_name("int8.onnx")
     quantize_static(
-        folder / "model.onnx",
-        folder / "int8.onnx",
+        graph,
+        small,
         Examples(),
         weight_type=QuantType.QInt8,
         per_channel=True,
         op_types_to_quantize=["Conv"],
     )
-    return onnx_session(folder / "int8.onnx")
+    return onnx_session(small)
 
 
-def openvino(model: SLViTModel, folder: Path) -> Answering:
+def openvino(model: SLViTModel, graph: Path) -> Answering:
     import openvino
 
-    write(export_program(model), folder / "model.onnx")
     core = openvino.Core()
     precise = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "INFERENCE_PRECISION_HINT": "f32"}
-    run = core.compile_model(core.read_model(folder / "model.onnx"), "CPU", precise)
+    run = core.compile_model(core.read_model(graph), "CPU", precise)
     return lambda *asked: torch.from_numpy(run(arrays(asked))[0])
 
 

@@ -1,8 +1,7 @@
 """Many photos: python -m benchmarks.many [--photos FOLDER] [--pairs 500]
 
 The same list through the single process and through a local Ray. The single process is killed in the middle and started
-again; of Ray's two actors one is killed, then the whole run, which is started again as well. Both results must be the
-same line for line. Prints the rates, and on paper what ten million pairs take on 1, 8 and 64 graphics cards.
+again; so is Ray, and of its two actors one is killed as well. Both results must be the same line for line. Prints the rates, and on paper what ten million pairs take on 1, 8 and 64 graphics cards.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,6 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.many", description=__doc__.partition(":")[0] + ".")
     parser.add_argument("--photos", type=Path, default=BUNDLED.parents[1] / "assets/examples", help="folder of JPEGs")
     parser.add_argument("--pairs", type=int, default=500)
+    parser.add_argument("--size", type=int, help="the model of the killed runs sees SIZE² pixels, to be quicker (256)")
     parser.add_argument("--only-rates", action="store_true", help="no runs that are killed, only the estimate")
     args = parser.parse_args()
     logging.disable_progress_bar()
@@ -55,28 +56,37 @@ def main() -> int:
             for number in range(args.pairs)
         ]
         path.write_text("\n".join(map(json.dumps, pairs)))
-        if not args.only_rates and not same_twice(path, Path(folder), args.pairs):
+        checkpoint = BUNDLED if args.size is None else resized(Path(folder) / "checkpoint", args.size)
+        if not args.only_rates and not same_twice(path, Path(folder), args.pairs, checkpoint):
             return 1
         estimate(path)
     return 0
 
 
-def same_twice(path: Path, folder: Path, pairs: int) -> bool:
+def resized(folder: Path, size: int) -> Path:
+    """A copy of the bundled checkpoint that sees size² pixels."""
+    shutil.copytree(BUNDLED, folder)
+    settings = folder / "preprocessor_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "size": size}))
+    return folder
+
+
+def same_twice(path: Path, folder: Path, pairs: int, checkpoint: Path) -> bool:
     """Runs both ways, kills both; prints what came of it. False when the results differ."""
     single, cluster = folder / "single", folder / "cluster"
     command = [sys.executable, "-m", "slvit.batch", str(path)]
-    killed = run_until(pairs // 3, [*command, str(single), "--threads", "1"], single, kill)
+    alone = ["--checkpoint", str(checkpoint), "--threads", "1"]
+    killed = run_until(pairs // 3, [*command, str(single), *alone], single, kill)
     start = time.perf_counter()
-    subprocess.run([*command, str(single), "--threads", "1"], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([*command, str(single), *alone], check=True, stderr=subprocess.DEVNULL)
     print(f"single process: killed after {killed} lines, went on in {time.perf_counter() - start:.0f} s")
 
-    on_ray = ["--threads", "1", "--ray", "local", "--actors", "2"]
-    killed = run_until(1, [*command, str(cluster), *on_ray], cluster, kill_actor, then=(pairs // 3, kill))
+    on_ray = [*alone, "--ray", "local", "--actors", "2"]
+    killed = run_until(1, [*command, str(cluster), *on_ray], cluster, kill)
     start = time.perf_counter()
-    subprocess.run([*command, str(cluster), *on_ray], check=True, stderr=subprocess.DEVNULL)
-    print(
-        f"local Ray: an actor killed, all killed after {killed} lines, went on in {time.perf_counter() - start:.0f} s"
-    )
+    run_until(killed + 1, [*command, str(cluster), *on_ray], cluster, kill_actor)
+    seconds = time.perf_counter() - start
+    print(f"local Ray: killed after {killed} lines, went on in {seconds:.0f} s although an actor was killed")
 
     results = [(out / "results.jsonl").read_bytes() for out in (single, cluster)]
     same, lines = results[0] == results[1], results[0].count(b"\n")
@@ -84,19 +94,12 @@ def same_twice(path: Path, folder: Path, pairs: int) -> bool:
     return same and lines == pairs
 
 
-def run_until(
-    count: int,
-    command: list[str],
-    out: Path,
-    harm: Callable[[psutil.Process], None],
-    then: tuple[int, Callable[[psutil.Process], None]] | None = None,
-) -> int:
-    """Starts `command`, does `harm` to it once `out` holds `count` lines, and `then` more; gives the lines left."""
+def run_until(count: int, command: list[str], out: Path, harm: Callable[[psutil.Process], None]) -> int:
+    """Starts `command`, does `harm` to it once `out` holds `count` lines, waits for its end; gives the lines then."""
     running = psutil.Popen(command, stderr=subprocess.DEVNULL)
-    for wanted, harming in [(count, harm), *([then] if then else [])]:
-        while lines_of(out) < wanted and running.poll() is None:
-            time.sleep(0.05)
-        harming(running)
+    while lines_of(out) < count and running.poll() is None:
+        time.sleep(0.02)
+    harm(running)
     running.wait()
     return lines_of(out)
 

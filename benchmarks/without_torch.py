@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 model, photo_path, expression, out = sys.argv[1:]
 photo = ImageOps.exif_transpose(Image.open(photo_path)).convert("RGB")
 scale = 256 / (photo.width * photo.height) ** 0.5  # the size in preprocessor_config.json
-W, H = (32 * max(2, round(side * scale / 32)) for side in photo.size)
+W, H = (32 * max(1, round(side * scale / 32)) for side in photo.size)
 pixels = np.asarray(photo.resize((W, H), Image.Resampling.BICUBIC, reducing_gap=2.0), np.float32) / 255  # H×W×3
 ids = np.array([Tokenizer.from_file(str(Path(model).with_name("tokenizer.json"))).encode(expression).ids])  # 1×T
 

@@ -1,9 +1,9 @@
 """Write a checkpoint's model as ONNX or torch.export: python -m slvit.export CHECKPOINT OUT.onnx|OUT.pt2
 
 The file holds the model from pixel_values (float32 1×3×H×W, RGB 0..1), input_ids and attention_mask (int64 1×T) to
-logits (float32 1×2×H×W), for any number T of word pieces and any H and W that are multiples of 32, of 64 to
-2048, and together hold at least two patches for URCE (11 cells of 32×32 with top_k 32). Beside it lies tokenizer.json:
-benchmarks/without_torch.py answers a photo with both.
+logits (float32 1×2×H×W), for any number T of word pieces and any H and W that are multiples of 32; a .pt2 wants both to
+be at least 64, and large enough that K is 2. Beside it lies tokenizer.json: benchmarks/without_torch.py answers a photo
+with both.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("out", metavar="OUT.onnx|OUT.pt2", type=Path)
     args = parser.parse_args(arguments)
     logging.disable_progress_bar()
+    logging.get_logger("torch.onnx").setLevel(logging.ERROR)  # of operators of packages that are not installed
     try:
         if args.out.suffix not in (".onnx", ".pt2"):
             raise ValueError(f"{args.out.name} ends neither with .onnx nor with .pt2: that end chooses the format.")

@@ -290,7 +290,8 @@ class FastURCE:
     ) -> tuple[list[Tensor], Tensor | None]:
         """features: F_i, B×H_i×W_i×C_i, written to unless the attention is asked for. index: B×K. Gives F̃_i and, if
         asked, B×K×8×N×N."""
-        row, column = index // features[-1].shape[2], index % features[-1].shape[2]  # B×K
+        width = features[-1].shape[2]  # W_4
+        row, column = index // width, index % width  # B×K
         batch = torch.arange(len(index))[:, None]  # B×1
         sides = [8 // 2**number for number in range(4)]
         tokens = []

@@ -250,7 +250,8 @@ class URCE(nn.Module):
         """features: F_i, B×C_i×H_i×W_i. index: B×K cells of H_4×W_4. Gives F̃_i and, if asked, B×K×8×N×N."""
         B, K = index.shape
         width = features[-1].shape[-1]  # W_4: rows and columns both come from the width of the grid
-        row, column = index // width, index % width  # B×K
+        row = index // width  # B×K
+        column = index - row * width
         batch = torch.arange(B, device=index.device)[:, None]  # B×1
         sides = [8 // 2**number for number in range(4)]
 
