@@ -298,11 +298,11 @@ def test_without_any_memory_there_is_a_sentence(
     assert same(segmenter.segment(photo, "the dog"), expected)
 
 
-def test_another_number_of_patches_is_for_one_call(segmenter, photo):
-    usual, two, none, again = (
-        segmenter.segment(photo, "the red dog", inspect=True, patches=patches) for patches in (None, 2, 0, None)
+def test_another_number_of_patches_is_for_one_call(segmenter: ReferringSegmenter, photo: Image.Image) -> None:
+    usual, five, none, again = (
+        segmenter.segment(photo, "the red dog", inspect=True, patches=patches) for patches in (None, 5, 0, None)
     )
-    assert len(two.inspection.patch_index) == 2 != len(usual.inspection.patch_index)
+    assert len(five.inspection.patch_index) == 5 != len(usual.inspection.patch_index)
     assert len(none.inspection.patch_index) == 0
     for before, after in zip(none.inspection.features, none.inspection.enhanced_features, strict=True):
         assert np.array_equal(before, after)  # URCE was off
