@@ -51,7 +51,7 @@ def test_it_answers_as_the_model_at_every_shape(exported: Path, model: SLViTMode
         inputs = asked(*shape)
         with torch.inference_mode():
             expected = model(**inputs).logits.numpy()
-            ours = program(**inputs).numpy()
+            ours = program(*inputs.values()).numpy()
         theirs = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})[0]
         assert ours.shape == theirs.shape == (1, 2, *shape[:2])
         assert np.abs(ours - expected).max() < 1e-3 and np.abs(theirs - expected).max() < 1e-3
