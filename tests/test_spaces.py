@@ -11,7 +11,7 @@ import gradio
 import pytest
 
 from slvit.page.examples import photo_path
-from tests.spaces import ROOT, faults
+from tests.space_rules import ROOT, faults
 
 
 def test_the_repository_keeps_the_rules():

@@ -33,7 +33,7 @@ def add_endpoints(ask: Ask, turns: Turns) -> None:
             threshold: Probability from which a pixel counts as meant, 0 to 1. Lower gives a larger mask.
 
         Returns:
-            overlay: The photo with the mask laid over it, at most 2048 pixels wide and high.
+            overlay: The photo with the mask laid over it, at most 2048 pixels wide and high (JPEG).
             mask: The mask alone, white where meant, in the photo's own resolution (PNG).
             facts: confidence (0 to 1), found (false says: no confident match), area in pixels, box as
                 [x, y, width, height], segmentation as COCO RLE, timings in seconds, words read and not read.
@@ -105,7 +105,8 @@ def add_endpoints(ask: Ask, turns: Turns) -> None:
         expressions = gr.Textbox(label="expressions", lines=MOST_EXPRESSIONS)
         threshold = gr.Slider(0, 1, value=0.5, label="threshold")
         pictures = {
-            name: gr.Image(label=name, format="png")
+            # Only the mask must be exact. A PNG of a photo takes longer to write than its answer takes to find.
+            name: gr.Image(label=name, format="png" if name == "mask" else "jpeg")
             for name in ("overlay", "mask", "stage_1", "stage_2", "stage_3", "stage_4", "uncertainty")
         }
         stages = [pictures[f"stage_{number}"] for number in range(1, 5)]
