@@ -1,6 +1,6 @@
 """Checks the repository against the rules of Hugging Face Spaces, on CPU basic and on ZeroGPU, before it is uploaded.
 
-python -m tests.space_rules      prints what would not start or not be shown, and ends with 1; with 0 when there is nothing
+python -m tests.space_rules    prints what would not start or not be shown, and ends with 1; with 0 when there is none
 """
 
 from __future__ import annotations
