@@ -39,6 +39,7 @@ def follow_edges(probability: np.ndarray, coarse: np.ndarray, guide: np.ndarray)
     a, b = (cv2.resize(_mean(x), (W, H), interpolation=cv2.INTER_LINEAR) for x in (a / 255, b))  # H×W
     guided = cv2.multiply(guide, a, dtype=cv2.CV_32F)
     guided += b
+    np.clip(guided, 0.2, 0.8, out=guided)  # it decides between yes and no, and makes nothing the most probable place
     unsure = probability * (1 - probability)
     unsure *= 4  # H×W, 1 where the probability is a half
     guided -= probability

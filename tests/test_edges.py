@@ -48,6 +48,18 @@ def test_what_the_network_is_sure_of_stays() -> None:
     assert coarse.ravel()[refined.argmax()] > 0.99
 
 
+def test_the_most_probable_place_stays() -> None:
+    """Beside an edge lies a spark far brighter than what is meant: brightness speaks for it, the network does not."""
+    guide = np.full((192, 256), 60, np.uint8)
+    guide[:, 128:] = 140
+    guide[90:100, 131:134] = 255
+    coarse = np.zeros((192, 256), np.float32)
+    coarse[:, 128:] = 0.97
+    coarse = cv2.blur(coarse, (5, 5))
+    coarse[20, 200] = 0.971
+    assert follow_edges(coarse.copy(), coarse, guide).argmax() == coarse.argmax()
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (640, 480), (6000, 2000)])
 def test_any_size(size: tuple[int, int]) -> None:
     guide = guide_of(Image.new("RGB", size, "teal"))
