@@ -37,7 +37,13 @@ from slvit.model import (
 from slvit.prior import InvertedResidual, VisualPrior
 
 # oneDNN's linear layer with weights packed beforehand: what torch.compile freezes a linear layer to.
-PACKS = platform.machine() in ("x86_64", "AMD64") and torch.backends.mkldnn.is_available()
+PACKS = (
+    platform.machine() in ("x86_64", "AMD64")
+    and torch.backends.mkldnn.is_available()
+    and all(
+        hasattr(torch.ops.mkldnn, name) for name in ("_linear_pointwise", "_reorder_linear_weight")
+    )  # PyTorch's own
+)
 gelu_ = torch.ops.aten.gelu_  # in place: a fresh map of stage 1 costs as much as the function itself
 
 
