@@ -13,11 +13,11 @@ window.slvit = (() => {
   // The answer shown now. Tabs register a redraw and are called when it, or its insides, change.
   const shown = { answer: null, photo: null, grey: null, insides: null };
   const views = new Set();
-  const publish = () => {
-    for (const view of views) view.element.isConnected ? view.redraw() : views.delete(view);
+  const publish = (chosen = () => true) => {
+    for (const view of [...views].filter(chosen)) view.element.isConnected ? view.redraw() : views.delete(view);
   };
-  const follow = (element, redraw) => {
-    views.add({ element, redraw });
+  const follow = (element, redraw, { first = false } = {}) => {
+    views.add({ element, redraw, first });
     redraw();
   };
 
@@ -62,7 +62,9 @@ window.slvit = (() => {
     kept.set(answer.answer, entry); // the youngest stands last
     if (kept.size > mostKept) kept.delete(kept.keys().next().value);
     Object.assign(shown, entry);
-    publish();
+    publish((view) => view.first); // the mask is on the screen before the tabs, which take longer, are drawn
+    await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+    publish((view) => !view.first);
   }
   async function unpacked(answer) {
     const [photo, probability] = await Promise.all([picture(answer.photo), picture(answer.probability)]);

@@ -187,7 +187,7 @@ slvit.result = (element, props, watch, trigger, event) => {
   }
 
   arrange();
-  slvit.follow(element, redraw);
+  slvit.follow(element, redraw, { first: true });
   slvit.link(link);
   watch("value", arrive);
   arrive();
