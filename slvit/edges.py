@@ -44,8 +44,8 @@ def follow_edges(probability: np.ndarray, coarse: np.ndarray, guide: np.ndarray)
     unsure *= 4  # H×W, 1 where the probability is a half
     guided -= probability
     guided *= unsure
-    probability += guided
-    return np.clip(probability, 0, 1, out=probability)
+    probability += guided  # between the two, so still 0..1
+    return probability
 
 
 def _mean(x: np.ndarray) -> np.ndarray:

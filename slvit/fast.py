@@ -456,7 +456,6 @@ class FastSLViT(nn.Module):
             if features:
                 x = stage.downsample(features[-1])  # B×H_i×W_i×C_i, eq. 1
                 x = x if added is None else x.add_(added)
-                asking = None
             for block in stage.blocks:
                 asking = asking or block.ask(x)
                 x, S = block.hear(x, asking, next(heard), next(heard), padding)

@@ -89,7 +89,7 @@ class Describer:
         return int((self._dilated[one] & self.scene.things[other].mask).sum()) >= 4
 
     def pick(self, *choices: str) -> str:
-        return choices[int(self.rng.integers(len(choices)))]
+        return wordings.pick(self.rng, *choices)
 
     def chance(self, share: float) -> bool:
         return bool(self.rng.random() < share)
