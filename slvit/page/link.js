@@ -15,5 +15,5 @@ slvit.link = (link) => {
     if (window.parent !== window) window.parent.postMessage({ queryString: query.toString() }, "https://huggingface.co");
     link.hidden = !answer.example;
     link.href = location.href;
-  });
+  }, { first: true }); // with the mask: an address copied at once is that of the answer on the screen
 };

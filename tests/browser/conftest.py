@@ -99,6 +99,7 @@ def visit(browser, url):
         )
         page.goto(f"{address}?__theme={theme}")
         page.wait_for_selector("#examples .photos button")
+        page.wait_for_selector("#segment")  # Gradio mounts it a moment after the rest of its column
         return page
 
     yield open_page
