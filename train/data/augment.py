@@ -143,40 +143,51 @@ def can_be_cut_out(photo: AnnotatedPhoto, annotation: dict) -> bool:
 
 
 def paste(scene: Scene, objects: list[CutOut], *, like: bool, rng: np.random.Generator) -> tuple[Scene, list[int]]:
-    """The scene with objects pasted onto it, and their indices among its things.
+    """The scene with objects pasted onto it at random, and their indices among its things.
 
     like: at like sizes, as of one kind. An object that would cover another pasted one by half, or for which there is
     no room, is left out.
     """
     H, W = scene.photo.shape[:2]
-    picture = scene.photo.astype(np.float32)
-    masks = [thing.mask.copy() for thing in scene.things]
     common = rng.uniform(0.22, 0.55)
-    pasted: list[np.ndarray] = []
-    added: list[Thing] = []
+    laid: list[tuple[CutOut, Window]] = []
+    taken: list[np.ndarray] = []
     for one in objects:
-        pixels, mask = one.pixels, one.mask
+        tall, wide = one.mask.shape
         share = common * rng.uniform(0.75, 1.3) if like else rng.uniform(0.2, 0.6)
-        long = share * (H * W) ** 0.5 * (1.25 if pixels.shape[0] > 1.6 * pixels.shape[1] else 1.0)
-        scale = min(long / max(pixels.shape[:2]), 0.9 * H / pixels.shape[0], 0.9 * W / pixels.shape[1])
-        h, w = max(6, round(pixels.shape[0] * scale)), max(6, round(pixels.shape[1] * scale))
-        small, shape = resized(pixels, (h, w)), resized(mask, (h, w))
+        long = share * (H * W) ** 0.5 * (1.25 if tall > 1.6 * wide else 1.0)
+        scale = min(long / max(tall, wide), 0.9 * H / tall, 0.9 * W / wide)
+        h, w = max(6, round(tall * scale)), max(6, round(wide * scale))
         for _ in range(6):
             top, left = int(rng.integers(0, H - h + 1)), int(rng.integers(0, W - w + 1))
-            full = np.zeros((H, W), dtype=bool)
-            full[top : top + h, left : left + w] = shape > 127
-            if all((full & other).sum() < 0.35 * min(full.sum(), other.sum()) for other in pasted):
+            window = (left, top, left + w, top + h)
+            full = _at(resized(one.mask, (h, w)) > 127, window, (H, W))
+            if all((full & other).sum() < 0.35 * min(full.sum(), other.sum()) for other in taken):
+                laid.append((one, window))
+                taken.append(full)
                 break
-        else:
-            continue
+    return lay(scene, laid, rng=rng)
+
+
+def lay(scene: Scene, objects: list[tuple[CutOut, Window]], *, rng: np.random.Generator) -> tuple[Scene, list[int]]:
+    """The scene with each object pasted into its window, later ones over earlier ones, and their indices.
+
+    What is left of a thing below stays in the scene where it is a third or more; an object of less than 20 pixels is
+    left out.
+    """
+    H, W = scene.photo.shape[:2]
+    picture = scene.photo.astype(np.float32)
+    pasted: list[np.ndarray] = []
+    added: list[Thing] = []
+    for one, window in objects:
+        w, h = window[2] - window[0], window[3] - window[1]
+        shape = resized(one.mask, (h, w))
+        full = _at(shape > 127, window, (H, W))
         if full.sum() < 20:
             continue
-        alpha = np.zeros((H, W), dtype=np.float32)
-        alpha[top : top + h, left : left + w] = shape / np.float32(255)
+        alpha = _at(shape / np.float32(255), window, (H, W))
         alpha = cv2.GaussianBlur(alpha, (3, 3), float(rng.uniform(0.4, 1.0)))[..., None]
-        layer = np.zeros_like(picture)
-        layer[top : top + h, left : left + w] = small
-        picture = picture * (1 - alpha) + layer * alpha
+        picture = picture * (1 - alpha) + _at(resized(one.pixels, (h, w)), window, (H, W)) * alpha
         for other in pasted:
             other &= ~full
         pasted.append(full)
@@ -184,12 +195,10 @@ def paste(scene: Scene, objects: list[CutOut], *, like: bool, rng: np.random.Gen
     covered = np.any(pasted, axis=0) if pasted else np.zeros((H, W), dtype=bool)
 
     things, complete = [], set(scene.complete)
-    at: dict[int, int] = {}
-    for number, (thing, mask) in enumerate(zip(scene.things, masks, strict=True)):
-        left = mask & ~covered
-        if thing.region or left.sum() > 0.35 * mask.sum():
-            at[number] = len(things)
-            phrases = thing.phrases if left.sum() > 0.8 * mask.sum() and not added else ()
+    for thing in scene.things:
+        left = thing.mask & ~covered
+        if thing.region or left.sum() > 0.35 * thing.mask.sum():
+            phrases = thing.phrases if left.sum() > 0.8 * thing.mask.sum() and not added else ()
             things.append(
                 Thing(thing.category, left, thing.region, thing.garment, phrases, tuple(called_in(thing.phrases)))
             )
@@ -199,6 +208,27 @@ def paste(scene: Scene, objects: list[CutOut], *, like: bool, rng: np.random.Gen
     complete |= {thing.category for thing in added if _could_not_be_there(thing.category, scene)}
     picture = np.clip(picture, 0, 255).astype(np.uint8)
     return Scene(picture, things + added, frozenset(complete), [], scene.plain and not added), indices
+
+
+def window_of(one: CutOut, box: tuple[float, float, float, float], size: tuple[int, int]) -> Window:
+    """Where in a scene of `size` (H, W) an object lies at `box` (shares: x0, y0, x1, y1): its shape and the box's area
+    and foot are kept, and it stays inside.
+    """
+    H, W = size
+    tall, wide = one.mask.shape
+    scale = ((box[2] - box[0]) * W * (box[3] - box[1]) * H / (tall * wide)) ** 0.5
+    scale = min(scale, H / tall, W / wide)
+    h, w = min(H, max(6, round(tall * scale))), min(W, max(6, round(wide * scale)))
+    left = min(max(0, round((box[0] + box[2]) / 2 * W - w / 2)), W - w)
+    top = min(max(0, round(box[3] * H) - h), H - h)
+    return left, top, left + w, top + h
+
+
+def _at(patch: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:
+    """`patch` at its window in zeros of `size` (H, W)."""
+    full = np.zeros((*size, *patch.shape[2:]), dtype=patch.dtype)
+    full[window[1] : window[3], window[0] : window[2]] = patch
+    return full
 
 
 def _could_not_be_there(category: str, scene: Scene) -> bool:

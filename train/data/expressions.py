@@ -353,6 +353,12 @@ class Describer:
             texts += [f"the {noun} in the {colour} {garment}"]
         return texts
 
+    def colour(self, index: int) -> str | None:
+        """The colour that people would name of a thing; of a person that of the upper clothes."""
+        if self.scene.things[index].category == "person":
+            return self._worn(index, "upper")
+        return main_colour(self.shares(index))
+
     def _worn(self, index: int, part: str) -> str | None:
         thing = self.scene.things[index]
         H, W = thing.mask.shape

@@ -11,10 +11,12 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from slvit.errors import PhotoError
-from train.data import augment, coco
+from train.data import augment, coco, remade
+from train.data.augment import CutOut
 from train.data.broken import BrokenPhotos
 from train.data.coco import AnnotatedPhoto
-from train.data.expressions import Describer, Made, called_in, choose, has_colour
+from train.data.expressions import Describer, Made, called_in, choose, has_colour, swap_sides
+from train.data.remade import Sentence
 from train.data.scene import Scene
 
 CACHED_PHOTOS = 5000  # decoded photos a worker keeps, about 0.4 MB each
@@ -32,6 +34,7 @@ class Recipe:
     which the thing has such phrases. whole: uncropped photos.
     pasted: scenes with pasted objects; one_kind: of these, with objects of one kind at like sizes. crowds: of these
     again, with people whom somebody called man, woman or child, where nobody else is.
+    remade: scenes made for the sentences in the file `sentences` (see train.data.remade), where one is named.
     groups, absent: samples whose target is several things, or nothing. masked_patches: of samples, some patches grey.
     sources_left_out: names of sources that are not used.
     """
@@ -46,9 +49,11 @@ class Recipe:
     crowds: float = 0.3
     groups: float = 0.06
     absent: float = 0.09
+    remade: float = 0.08
     masked_patches: float = 0.12
-    typing_errors: float = 0.02
+    typing_errors: float = 0.03
     sources_left_out: tuple[str, ...] = ()
+    sentences: str = ""
 
 
 class MadeSamples(Dataset):
@@ -88,7 +93,8 @@ class MadeSamples(Dataset):
                 counts[annotation["category"]] = counts.get(annotation["category"], 0) + 1
         pools: dict[str, list[tuple[int, int, float]]] = {"people": [], "everyday": [], "other": [], "phrases": []}
         donors: dict[str, list[tuple[int, int]]] = {}
-        backgrounds, deserted = [], []
+        backgrounds = []
+        self.lacking: dict[str, list[int]] = {}  # by category the photos known to show none of it
         self.called: list[tuple[int, int]] = []  # donors of whom it is known whether they are man, woman or child
         for at, photo in enumerate(self.photos):
             H, W = photo.size
@@ -116,18 +122,20 @@ class MadeSamples(Dataset):
                 pools["everyday" if everyday else "other"].append((at, number, weight))
             if everyday:
                 backgrounds.append(at)
-                if not any(annotation["category"] == "person" for annotation in photo.annotations):
-                    deserted.append(at)
+                for category in photo.complete - {annotation["category"] for annotation in photo.annotations}:
+                    self.lacking.setdefault(category, []).append(at)
         self.pools = {name: [(at, number) for at, number, _ in pool] for name, pool in pools.items() if pool}
         self.totals = {name: np.cumsum([weight for *_, weight in pools[name]]) for name in self.pools}
         self.donors = {category: found for category, found in donors.items() if len(found) >= 3}
         self.donor_names = sorted(self.donors)
         weights = np.array([len(self.donors[name]) ** 0.5 for name in self.donor_names])
         self.donor_totals = np.cumsum(weights)
-        self.backgrounds, self.deserted = backgrounds, deserted
+        self.backgrounds, self.deserted = backgrounds, self.lacking.get("person", [])
         with_groups = [at for at, photo in enumerate(self.photos) if photo.groups]
         many = [at for at, photo in enumerate(self.photos) if 2 <= len(photo.annotations) <= 12 and photo.complete]
         self.group_photos = with_groups * 2 + many
+        self.sentences = remade.read(Path(self.recipe.sentences)) if self.recipe.sentences else []
+        self.sentences = [one for one in self.sentences if self._donors_of(one) and one.category in self.lacking]
 
     # --- one sample ---------------------------------------------------------------------------------------------------
 
@@ -154,6 +162,8 @@ class MadeSamples(Dataset):
             return self._group(rng, size)
         if drawn < recipe.absent + recipe.groups + recipe.phrases and "phrases" in self.pools:
             return self._plain(rng, size, *self._drawn_from("phrases", rng), human=True)
+        if drawn > 1 - recipe.remade and self.sentences:
+            return self._remade(rng, size)
         if rng.random() < recipe.pasted and self.backgrounds and self.donors:
             return self._pasted(rng, size)
         at, number = self._target(rng)
@@ -206,9 +216,7 @@ class MadeSamples(Dataset):
         for turn in range(count):
             kind = kinds[turn % len(kinds)]
             donors = self.called if crowd else self.donors[kind]
-            donor_at, donor_number = donors[int(rng.integers(len(donors)))]
-            donor = self.photos[donor_at]
-            objects.append(augment.cut_out(donor, self._pixels(donor), donor_number, mirrored=rng.random() < 0.5))
+            objects.append(self._cut_out(donors[int(rng.integers(len(donors)))], rng))
         before = len(scene.things)
         kept_target = scene.things[numbers.index(number)].category if number in numbers else None
         scene, indices = augment.paste(scene, objects, like=like, rng=rng)
@@ -222,6 +230,36 @@ class MadeSamples(Dataset):
             return self._finished(scene, describer.groups(), rng)
         made = describer.of(int(targets[int(rng.integers(len(targets)))]))
         return self._finished(scene, [one for one in made if one.kind != "human"], rng)
+
+    def _remade(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+        """A scene made for a sentence that somebody wrote of another photo; None where chance made none that fits."""
+        sentence = self.sentences[int(rng.integers(len(self.sentences)))]
+        others = remade.places_of_others(sentence, sentence.box, rng)
+        if not others:
+            return None
+        below = self.lacking[sentence.category]
+        scene, _ = self._cut(self.photos[below[int(rng.integers(len(below)))]], None, rng, size, whole=False)
+        matching = self._donors_of(sentence)
+        for _ in range(6 if sentence.colour else 1):
+            boxes = [sentence.box, *others]
+            donors = [matching, *[self.donors[sentence.category]] * len(others)]
+            objects = [self._cut_out(donor[int(rng.integers(len(donor)))], rng) for donor in donors]
+            order = sorted(range(len(boxes)), key=lambda at: boxes[at][3])  # the nearer over the farther
+            windows = [(objects[at], augment.window_of(objects[at], boxes[at], size)) for at in order]
+            made, indices = augment.lay(scene, windows, rng=rng)
+            if len(indices) < len(boxes):
+                return None
+            target = indices[order.index(0)]
+            around = [made.things[j].box for j in indices if j != target]
+            if not sentence.fits(made.things[target].box, around):
+                continue
+            if sentence.colour and Describer(made, rng).colour(target) != sentence.colour:
+                continue
+            text = sentence.text
+            if rng.random() < 0.5 and not remade.SHORT_SIDES.keys() & set(text.split()):
+                made, text = augment.mirror(made), swap_sides(text)
+            return self._finished(made, [Made(text, "several", (target,))], rng)
+        return None
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
@@ -240,6 +278,19 @@ class MadeSamples(Dataset):
         if rng.random() < 0.25 and "person" in self.donors:
             return "person"
         return self.donor_names[int(np.searchsorted(self.donor_totals, rng.random() * self.donor_totals[-1]))]
+
+    def _donors_of(self, sentence: Sentence) -> list[tuple[int, int]]:
+        """Objects that may be what the sentence means."""
+        if not sentence.called:
+            return self.donors.get(sentence.category, [])
+        return [(at, n) for at, n in self.called if sentence.called & set(self._called(at, n))]
+
+    def _called(self, at: int, number: int) -> list[str]:
+        return called_in(self.photos[at].annotations[number].get("expressions", ()))
+
+    def _cut_out(self, donor: tuple[int, int], rng: np.random.Generator) -> CutOut:
+        photo = self.photos[donor[0]]
+        return augment.cut_out(photo, self._pixels(photo), donor[1], mirrored=rng.random() < 0.5)
 
     def _cut(
         self,
