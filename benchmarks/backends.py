@@ -102,6 +102,7 @@ def onnx_session(path: Path) -> Answering:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # else it slows the others' turns
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return lambda *asked: torch.from_numpy(session.run(None, arrays(asked))[0])
 

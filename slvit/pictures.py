@@ -40,8 +40,8 @@ def overlay(
     """
     pixels = np.array(photo.convert("RGB"))  # H×W×3
     mask = _fitting(mask, photo)
-    tint = np.asarray(colour, np.float32)
-    pixels[mask] = (pixels[mask] * (1 - opacity) + tint * opacity + 0.5).astype(np.uint8)
+    levels = np.arange(256)[None, :, None] * (1 - opacity) + np.asarray(colour) * opacity + 0.5  # 1×256×3
+    cv2.copyTo(cv2.LUT(pixels, levels.astype(np.uint8)), mask.astype(np.uint8), pixels)
     width = line_width(photo.size)
     return Image.fromarray(_draw_contours(pixels, mask, colour, width))
 
