@@ -87,10 +87,10 @@ def _identify(source: str | Path | bytes | BinaryIO) -> Image.Image:
         raise PhotoError(f"{name} is too large: at most {MAX_PIXELS // 1_000_000} megapixels are answered.") from error
     except UnidentifiedImageError as error:
         if start[4:8] == b"ftyp" and start[8:12] in HEIC_BRANDS:
-            what_to_do = "is a HEIC photo, which needs the package pillow-heif: install it, or save the photo as JPEG."
-        else:
-            what_to_do = f"is not a photo that can be read: choose a {READABLE} file."
-        raise PhotoError(f"{name} {what_to_do}") from error
+            raise PhotoError(
+                f"{name} is a HEIC photo, which needs the package pillow-heif: install it, or save the photo as JPEG."
+            ) from error
+        raise PhotoError(f"{name} is not a photo that can be read: choose a {READABLE} file.") from error
     except Exception as error:
         raise PhotoError(f"{name} is damaged: save or download it again.") from error
     if image.format in ("JPEG", "MPO") and _scans(file) > MAX_SCANS:

@@ -1,5 +1,5 @@
 // What all tabs share: the texts, the answer that is shown, and drawing a map over the photo.
-// slvitTexts (by language) and slvitColours (the colour map, 256×3 bytes in base64) are written before this script.
+// slvitTexts and slvitSentences (by language) and slvitColours (the colour map, 256×3 bytes in base64) are written before this script.
 
 window.slvit = (() => {
   const language = (navigator.language || "en").slice(0, 2).toLowerCase();
@@ -196,9 +196,26 @@ window.slvit = (() => {
   const waiting = (element) =>
     element.replaceChildren(make("p.empty", {}, t(shown.answer ? "loading_insides" : "waiting_insides")));
 
-  // Texts written by the server carry data-text: put them into the visitor's language.
-  const translate = (root) =>
+  // A sentence of the server in the visitor's language: one of the page's texts, or an error, in whose English pattern
+  // each # is a value. What is not known stays as it is.
+  const patterns = Object.entries(slvitSentences[language] ?? {}).map(([english, own]) => {
+    const [...parts] = english.split("#").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+    return [new RegExp(`^${parts.join("(.+)")}$`, "s"), own];
+  });
+  function said(sentence) {
+    const key = Object.keys(slvitTexts.en).find((one) => slvitTexts.en[one] === sentence);
+    if (key) return t(key);
+    for (const [pattern, own] of patterns) {
+      const values = sentence.match(pattern)?.slice(1);
+      if (values) return own.replaceAll("#", () => said(values.shift()));
+    }
+    return sentence;
+  }
+  // Texts written by the server: those that carry data-text, and notices.
+  function translate(root) {
     root.querySelectorAll("[data-text]").forEach((node) => { node.textContent = t(node.dataset.text); });
+    root.querySelectorAll(".notice").forEach((node) => { node.textContent = said(node.textContent); });
+  }
 
   function header(element) {
     translate(element);
@@ -221,6 +238,6 @@ window.slvit = (() => {
 
   return {
     t, language, shown, follow, answered, insides, insidesNow, channels, channelsOf, heat, tinted, bytes, colours, number, gradient,
-    make, bar, slider, choice, waiting, translate, header, canvas, picture, pixels, place, working, busy,
+    make, bar, slider, choice, waiting, said, translate, header, canvas, picture, pixels, place, working, busy,
   };
 })();

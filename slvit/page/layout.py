@@ -24,6 +24,7 @@ from slvit.page.log import frames
 from slvit.page.look import font_faces, theme
 from slvit.page.photo_input import photo_input
 from slvit.page.save import saved_file
+from slvit.page.sentences import SENTENCES
 from slvit.page.texts import ENGLISH, TEXTS
 from slvit.page.turns import Turns
 from slvit.photo import open_photo
@@ -69,7 +70,7 @@ def build_page(
             return
         missing = "no_photo" if not photo else "no_words" if not key[2] else None
         if missing:
-            yield _told(missing), gr.skip(), gr.skip(), gr.skip()
+            yield _notice(ENGLISH[missing], "error"), gr.skip(), gr.skip(), gr.skip()
             return
         try:
             with turns.turn():
@@ -80,7 +81,7 @@ def build_page(
             return
         except Exception as error:
             logging.error("The page could not answer:\n%s", frames(error))
-            yield _told("sorry"), gr.skip(), gr.skip(), gr.skip()
+            yield _notice(ENGLISH["sorry"], "error"), gr.skip(), gr.skip(), gr.skip()
             return
         name = secrets.token_hex(6)
         model = f"{checkpoint} · {_device(segmenters[checkpoint])}"
@@ -143,7 +144,7 @@ def build_page(
     def save(memory: OrderedDict, event: gr.EventData) -> tuple[str, str | None]:
         kept = visit.find(memory, event.answer)
         if kept is None:
-            return _told("forgotten"), None
+            return _notice(ENGLISH["forgotten"], "error"), None
         look = {
             "threshold": float(event.threshold),
             "opacity": float(event.opacity),
@@ -175,14 +176,14 @@ def build_page(
     def take_again(memory: OrderedDict, event: gr.EventData) -> tuple[Any, Any, Any, str]:
         kept = visit.find(memory, event.answer)
         if kept is None:
-            return gr.skip(), gr.skip(), gr.skip(), _told("forgotten")
+            return gr.skip(), gr.skip(), gr.skip(), _notice(ENGLISH["forgotten"], "error")
         return kept.photo, kept.expression, kept.checkpoint, ""
 
     with gr.Blocks(title="SLViT", analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)) as page:
         memory = gr.State(OrderedDict(), time_to_live=3600)
         gr.HTML(_header(segmenters), js_on_load="slvit.header(element)", apply_default_css=False, elem_id="header")
         if problem or not segmenters:
-            how = "" if segmenters else _notice(ENGLISH["no_checkpoint"], "problem", "no_checkpoint")
+            how = "" if segmenters else _notice(ENGLISH["no_checkpoint"], "problem")
             gr.HTML(
                 (_notice(problem, "problem") if problem else "") + how,
                 js_on_load="slvit.translate(element)",
@@ -247,7 +248,12 @@ def build_page(
                             elem_id="lines",
                         )
                         compare_button = gr.Button(text("compare"), elem_id="compare-button")
-                        compare_notice = gr.HTML("", js_on_load=None, apply_default_css=False, elem_id="compare-notice")
+                        compare_notice = gr.HTML(
+                            "",
+                            js_on_load="watch('value', () => slvit.translate(element))",
+                            apply_default_css=False,
+                            elem_id="compare-notice",
+                        )
                         compared = compare.component()
         file = gr.DownloadButton(visible="hidden", elem_id="file")
 
@@ -288,7 +294,8 @@ def launch_options() -> dict[str, Any]:
     return {
         "theme": theme(),
         "css": font_faces() + (HERE / "style.css").read_text("utf-8"),
-        "head": f"<script>const slvitTexts = {_json(TEXTS)};\nconst slvitColours = '{colours}';\n{scripts}</script>",
+        "head": f"<script>const slvitTexts = {_json(TEXTS)}, slvitSentences = {_json(SENTENCES)};\n"
+        f"const slvitColours = '{colours}';\n{scripts}</script>",
         "i18n": text,
         "allowed_paths": [str(examples.FOLDER / "examples")],
         "max_file_size": LARGEST_FILE,
@@ -315,15 +322,10 @@ def _device(segmenter: ReferringSegmenter) -> str:
     return {"cpu": "CPU", "cuda": "CUDA"}.get(segmenter.device.type, segmenter.device.type)
 
 
-def _notice(sentence: str, kind: str, text_key: str | None = None) -> str:
+def _notice(sentence: str, kind: str) -> str:
+    """A sentence above the answer; the page says it in the visitor's language where it knows it."""
     role = "status" if kind == "working" else "alert"
-    key = f' data-text="{text_key}"' if text_key else ""
-    return f'<p class="notice {kind}" role="{role}"{key}>{html.escape(sentence)}</p>'
-
-
-def _told(text_key: str) -> str:
-    """An error of the page itself, which it can say in the visitor's language."""
-    return _notice(ENGLISH[text_key], "error", text_key)
+    return f'<p class="notice {kind}" role="{role}">{html.escape(sentence)}</p>'
 
 
 def _json(value: Any) -> str:

@@ -47,7 +47,7 @@ slvit.rerun = (element, props, watch, trigger, event) => {
     if (state.waiting) return box?.replaceChildren(make("p.empty", { role: "status" }, t("working")));
     if (!box || !value) return;
     if (value.answer !== shown.answer?.answer) return;
-    if (value.error) return box.replaceChildren(make("p.notice.error", { role: "alert" }, value.error));
+    if (value.error) return box.replaceChildren(make("p.notice.error", { role: "alert" }, slvit.said(value.error)));
     const levels = slvit.pixels(await slvit.picture(value.probability)).data.filter((_, at) => at % 4 === 0);
     const boards = ["before", "after", "changed"].map(() => slvit.canvas(shown.photo.width, shown.photo.height));
     const named = (run) => (run ? `${t("urce_with")}, K = ${run}` : t("urce_without"));

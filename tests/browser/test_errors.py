@@ -59,6 +59,26 @@ def test_bad_photos_keep_the_last_answer(visit, bad_photos, name, said):
     answer(page, PHOTO, "the spoon")
 
 
+def test_errors_are_said_in_the_visitors_language(visit, bad_photos):
+    page = visit(language="de-DE")
+    page.locator("#segment").click()
+    expect(page.locator("#notice .notice.error")).to_have_text("Es gibt kein Foto: bitte zuerst eines wählen.")
+    page.set_input_files("#photo input[type=file]", bad_photos["dot.png"])
+    page.wait_for_function("() => document.querySelector('#photo img')")
+    page.locator("#expression textarea, #expression input").first.fill("the cup")
+    page.locator("#segment").click()
+    expect(page.locator("#notice .notice.error")).to_contain_text("Dieses Foto hat 1 × 1 Pixel")
+    page.locator("#tabs [role=tab][data-tab-id=compare]").click()
+    page.locator("#compare-button").click()
+    expect(page.locator("#compare-notice .notice.error")).to_contain_text("Es gibt keinen Ausdruck: bis zu sechs")
+    nested = """() => slvit.said('"?!" has no word in it: type what to look for, such as “the dog on the left”.')"""
+    assert (
+        page.evaluate(nested)
+        == "„?!“ enthält kein Wort: auf Englisch schreiben, was gesucht wird, etwa „the dog on the left“."
+    )
+    assert page.evaluate("() => slvit.said('Something nobody foresaw.')") == "Something nobody foresaw."
+
+
 def test_odd_words_are_answered(visit):
     page = visit(390)
     answer(page, PHOTO, "☕ the cup")
