@@ -198,8 +198,9 @@ window.slvit = (() => {
 
   // A sentence of the server in the visitor's language: one of the page's texts, or an error, in whose English pattern
   // each # is a value. What is not known stays as it is.
-  const patterns = Object.entries(slvitSentences[language] ?? {}).map(([english, own]) => {
-    const [...parts] = english.split("#").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  const known = Object.entries(slvitSentences[language] ?? {}).sort(([one], [other]) => other.length - one.length);
+  const patterns = known.map(([english, own]) => { // the longest first: "#" alone would take in all that a longer one says
+    const parts = english.split("#").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
     return [new RegExp(`^${parts.join("(.+)")}$`, "s"), own];
   });
   function said(sentence) {
