@@ -372,6 +372,10 @@ def test_eight_photos_are_learned_by_heart(folder: Path, tmp_path: Path) -> None
     assert evaluate_main([*map(str, asked), "--device", "cpu"]) == 0
     scores = json.loads((tmp_path / "scores.json").read_text())["results"]["folder val"]["all"]
     assert scores["count"] == 16 and scores["miou"] > 95, scores
+    assert evaluate_main([*map(str, asked), "--device", "cpu", "--top-k", "0"]) == 0
+    without = json.loads((tmp_path / "scores.json").read_text())["results"]["folder val"]["all"]
+    assert without["miou"] < scores["miou"], "what URCE would have refined is missed"
+    assert evaluate_main([*map(str, asked), "--device", "cpu", "--top-k", "226"]) == 2
 
 
 @pytest.mark.parametrize(

@@ -356,6 +356,12 @@ def _run(args: argparse.Namespace) -> int:
     datasets = args.dataset or [the_dataset_in(args.data)]
     model, processor = load_checkpoint(args.checkpoint, device=device, dtype=torch.float32)
     model.to(memory_format=torch.channels_last)
+    if args.top_k is not None:
+        if not 0 <= args.top_k <= 225:
+            raise ValueError(f"--top-k is a number of the 225 cells of a 480×480 photo, not {args.top_k}.")
+        model.config.top_k = args.top_k
+    if args.uncertainty:
+        model.config.uncertainty = args.uncertainty
     view = View.of(processor, protocol=args.protocol, size=args.size)
     seeing = {"batch": args.batch, "bfloat16": args.bf16}
     results, oiou = {}, {}
@@ -410,6 +416,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--split-by", choices=("unc", "umd", "google"), help="partition of refcocog: umd or google")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="own", help="lavt: squashed, scored at 480×480")
     parser.add_argument("--size", type=int, help="the model sees about SIZE² pixels (the checkpoint's own)")
+    parser.add_argument("--top-k", type=int, metavar="K", help="patches URCE refines, of 225; 0: none (as trained)")
+    parser.add_argument("--uncertainty", choices=("raw", "standardized"), help="map_U for choosing them (as trained)")
     parser.add_argument("--batch", type=int, help="expressions a forward pass (16, on a CPU 4)")
     parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
