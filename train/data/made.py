@@ -134,8 +134,9 @@ class MadeSamples(Dataset):
         with_groups = [at for at, photo in enumerate(self.photos) if photo.groups]
         many = [at for at, photo in enumerate(self.photos) if 2 <= len(photo.annotations) <= 12 and photo.complete]
         self.group_photos = with_groups * 2 + many
-        self.sentences = remade.read(Path(self.recipe.sentences)) if self.recipe.sentences else []
-        self.sentences = [one for one in self.sentences if self._donors_of(one) and one.category in self.lacking]
+        told = remade.read(Path(self.recipe.sentences)) if self.recipe.sentences else []
+        meant = [(one, self._donors_of(one)) for one in told if one.category in self.lacking]
+        self.sentences = [(one, donors) for one, donors in meant if donors]
 
     # --- one sample ---------------------------------------------------------------------------------------------------
 
@@ -233,13 +234,12 @@ class MadeSamples(Dataset):
 
     def _remade(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
         """A scene made for a sentence that somebody wrote of another photo; None where chance made none that fits."""
-        sentence = self.sentences[int(rng.integers(len(self.sentences)))]
+        sentence, matching = self.sentences[int(rng.integers(len(self.sentences)))]
         others = remade.places_of_others(sentence, sentence.box, rng)
         if not others:
             return None
         below = self.lacking[sentence.category]
         scene, _ = self._cut(self.photos[below[int(rng.integers(len(below)))]], None, rng, size, whole=False)
-        matching = self._donors_of(sentence)
         for _ in range(6 if sentence.colour else 1):
             boxes = [sentence.box, *others]
             donors = [matching, *[self.donors[sentence.category]] * len(others)]
@@ -283,10 +283,8 @@ class MadeSamples(Dataset):
         """Objects that may be what the sentence means."""
         if not sentence.called:
             return self.donors.get(sentence.category, [])
-        return [(at, n) for at, n in self.called if sentence.called & set(self._called(at, n))]
-
-    def _called(self, at: int, number: int) -> list[str]:
-        return called_in(self.photos[at].annotations[number].get("expressions", ()))
+        phrases = [self.photos[at].annotations[number]["expressions"] for at, number in self.called]
+        return [donor for donor, of in zip(self.called, phrases, strict=True) if sentence.called & set(called_in(of))]
 
     def _cut_out(self, donor: tuple[int, int], rng: np.random.Generator) -> CutOut:
         photo = self.photos[donor[0]]
