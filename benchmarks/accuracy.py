@@ -12,6 +12,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -46,18 +47,23 @@ def main() -> None:
     for folder in (args.out, KEPT):
         folder.mkdir(parents=True, exist_ok=True)
 
-    lines: dict[str, list[tuple[int, float, float]]] = {}  # by checkpoint: size, seconds, mIoU
-    print(row("checkpoint", "sees", "seconds an answer", "n", "oIoU", "mIoU") + "\n" + row(*["---"] * 6))
+    scores: dict[tuple[str, int], dict[str, float]] = {}
+    cases: dict[tuple[str, int], Callable[[], object]] = {}
     for checkpoint in args.checkpoints:
         model, processor = load_checkpoint(checkpoint, device=CPU, dtype=torch.float32)
-        fast, name = FastSLViT(model), Path(checkpoint).name
+        fast = FastSLViT(model)
         for size in args.sizes or [processor.image_processor.size]:
-            scores = evaluate(checkpoint, size, args)
-            cases = {name: partial(fast, *question(size))}
-            (seconds,) = take_turns(cases, rounds=args.rounds, cpu_time=args.cpu_time).values()
-            lines.setdefault(name, []).append((size, seconds.best, scores["miou"]))
-            figures = f"{seconds.best:.3f}", scores["count"], f"{scores['oiou']:.1f}", f"{scores['miou']:.1f}"
-            print(row(name, f"{size}×{size}", *figures), flush=True)
+            scores[Path(checkpoint).name, size] = evaluate(checkpoint, size, args)
+            cases[Path(checkpoint).name, size] = partial(fast, *question(size))
+    seconds = take_turns(cases, rounds=args.rounds, cpu_time=args.cpu_time)
+
+    lines: dict[str, list[tuple[int, float, float]]] = {}  # by checkpoint: size, seconds, mIoU
+    print(row("checkpoint", "sees", "seconds an answer", "n", "oIoU", "mIoU") + "\n" + row(*["---"] * 6))
+    for (name, size), score in scores.items():
+        best = seconds[name, size].best
+        lines.setdefault(name, []).append((size, best, score["miou"]))
+        figures = f"{best:.3f}", score["count"], f"{score['oiou']:.1f}", f"{score['miou']:.1f}"
+        print(row(name, f"{size}×{size}", *figures))
     draw(args.out / "accuracy.png", lines)
 
 

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 import torch
+
+Case = TypeVar("Case")
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,13 @@ class Seconds:
     middle: float
 
 
-def take_turns(cases: dict[str, Callable[[], object]], *, rounds: int, cpu_time: bool = False) -> dict[str, Seconds]:
+def take_turns(cases: dict[Case, Callable[[], object]], *, rounds: int, cpu_time: bool = False) -> dict[Case, Seconds]:
     """Each case once a round, after a round that does not count. Without gradients.
 
     cpu_time: the process's own processor seconds instead of the clock's: meant for one thread on a busy machine.
     """
     clock = time.process_time if cpu_time else time.perf_counter
-    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    seconds: dict[Case, list[float]] = {name: [] for name in cases}
     with torch.inference_mode():
         for _ in range(rounds + 1):
             for name, case in cases.items():
