@@ -87,7 +87,8 @@ def draw(path: Path, lines: dict[str, list[tuple[int, float, float]]]) -> None:
         sizes, seconds, mious = zip(*points, strict=True)
         axes.plot(seconds, mious, "o-", color=colour, label=name)
         for size, x, y in points:
-            axes.annotate(f"{size}²", (x, y), textcoords="offset points", xytext=(-6, 5), ha="right")
+            label = axes.annotate(f"{size}²", (x, y), textcoords="offset points", xytext=(0, 9), ha="center")
+            label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.5})
     every = [point for points in lines.values() for point in points]
     axes.set(xlabel="seconds an answer (fast path, CPU)", ylabel="mIoU on the validation split, %")
     axes.set_xlim(0, 1.15 * max(seconds for _, seconds, _ in every))
