@@ -240,11 +240,11 @@ class MadeSamples(Dataset):
             return None
         below = self.lacking[sentence.category]
         scene, _ = self._cut(self.photos[below[int(rng.integers(len(below)))]], None, rng, size, whole=False)
+        boxes = [sentence.box, *others]
+        order = sorted(range(len(boxes)), key=lambda at: boxes[at][3])  # the nearer over the farther
+        donors = [matching, *[self.donors[sentence.category]] * len(others)]
         for _ in range(6 if sentence.colour else 1):
-            boxes = [sentence.box, *others]
-            donors = [matching, *[self.donors[sentence.category]] * len(others)]
             objects = [self._cut_out(donor[int(rng.integers(len(donor)))], rng) for donor in donors]
-            order = sorted(range(len(boxes)), key=lambda at: boxes[at][3])  # the nearer over the farther
             windows = [(objects[at], augment.window_of(objects[at], boxes[at], size)) for at in order]
             made, indices = augment.lay(scene, windows, rng=rng)
             if len(indices) < len(boxes):

@@ -25,7 +25,7 @@ Box = tuple[float, float, float, float]  # x0, y0, x1, y1 as shares of the photo
 
 _FILLERS = set(
     "the a an of in on at to from side corner picture pic photo image screen part most very far all way one that is "
-    "it frm edge us you camera cam viewer me up down closest".split()
+    "it frm edge us you camera cam viewer me up down".split()
 )
 SHORT_SIDES = {"lft": "left", "rt": "right", "rite": "right"}
 _SIDES = {"left": "left", "leftmost": "left", "right": "right", "rightmost": "right"} | SHORT_SIDES
