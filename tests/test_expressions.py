@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from training import annotated_photos
+from training import SHAPES, annotated_photos
 
 from train.data import coco
 from train.data.augment import CutOut, cut, light, mask_patches, mirror, paste, window_around
@@ -260,6 +261,24 @@ def test_a_sample_is_a_function_of_seed_and_number(root: Path) -> None:
             a["text"] == b["text"] and np.array_equal(a["photo"], b["photo"]) and np.array_equal(a["mask"], b["mask"])
         )
     assert any(one[0]["text"] != one[number]["text"] for number in range(1, 9))
+
+
+def test_an_emphasised_source_is_drawn_oftener(tmp_path: Path) -> None:
+    root = annotated_photos(tmp_path / "data", count=12)
+    index = root / "instances.json"
+    content = json.loads(index.read_text())
+    for image in content["images"]:
+        image["source"] = "round" if image["id"] % 2 else "angular"
+    index.write_text(json.dumps(content))
+    plain = {"absent": 0, "groups": 0, "pasted": 0, "typing_errors": 0}
+    shares = []
+    for emphasis in ({}, {"round": 30.0}):
+        made = samples(root, emphasis=emphasis, **plain)
+        drawn = [made[number]["text"] for number in range(60)]
+        shares.append(sum(SHAPES[1] in text for text in drawn) / sum(any(s in text for s in SHAPES) for text in drawn))
+    assert 0.25 < shares[0] < 0.75 and shares[1] > 0.9
+    with pytest.raises(ValueError, match="emphasis names 'rund'"):
+        samples(root, emphasis={"rund": 2.0})
 
 
 def test_the_mask_lies_on_the_thing_after_crop_and_flip(root: Path) -> None:

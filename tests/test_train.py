@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from models import small_model
+from models import inputs, small_model
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training import annotated_photos, config_file, finish, listed_photos, start, text_encoder
@@ -33,7 +33,8 @@ from train.loop import Outcome, train
 from train.losses import segmentation_loss
 from train.metrics import Scores
 from train.mscan import load_mscan
-from train.optimizer import learning_rate, without_gradient
+from train.optimizer import freeze, learning_rate, training_mode, without_gradient
+from train.precision import precision_on
 from train.state import load_state, save_state
 from train.tables import main as tables_main
 
@@ -244,6 +245,38 @@ def test_average_follows_weights_and_statistics_and_leaves_frozen_parts_out() ->
         torch.testing.assert_close(model.state_dict()[key], before + 0.1)
         assert torch.equal(model.state_dict()[statistic], average.state[statistic])
     torch.testing.assert_close(model.state_dict()[key], before + 1)
+
+
+def test_the_prior_keeps_its_statistics_where_a_part_of_it_is_trained() -> None:
+    model = small_model(visual_prior="efficientnet_lite0")
+    freeze(model, ["prior.stem", "prior.blocks.1.", "text_encoder"])
+    training_mode(model)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    model(*inputs(2, 64, 64)).logits.sum().backward()
+    after = model.state_dict()
+    moved = {key for key in after if not torch.equal(after[key], before[key])}
+    assert moved and not any(key.startswith(("prior", "text_encoder")) for key in moved)
+    assert model.prior.blocks[10].expand[0].weight.grad is not None  # "prior.blocks.1." is not "prior.blocks.10."
+    assert model.prior.blocks[1].expand[0].weight.grad is None and model.prior.stem[0].weight.grad is None
+
+
+@pytest.mark.parametrize(
+    ("device", "card", "card_has_bf16", "cpu_has_bf16", "expected"),
+    [
+        ("auto", True, True, False, "bf16"),
+        ("auto", True, False, True, "fp16"),
+        ("cpu", True, True, False, "no"),
+        ("auto", False, True, False, "no"),
+        ("auto", False, False, True, "bf16"),
+    ],
+)
+def test_precision_is_what_the_processor_multiplies_in(
+    device: str, card: bool, card_has_bf16: bool, cpu_has_bf16: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: card)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: card_has_bf16)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: cpu_has_bf16, raising=False)
+    assert precision_on(device) == expected
 
 
 def test_every_sample_goes_to_exactly_one_process() -> None:

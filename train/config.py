@@ -16,7 +16,7 @@ from train.data.layout import DATASETS
 from train.data.made import Recipe
 
 SCHEDULES = ("cosine", "polynomial", "constant")
-PRECISIONS = ("no", "bf16", "fp16")
+PRECISIONS = ("auto", "no", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class TrainConfig:
     clip: float = 1.0  # norm of the gradient; 0 for none
     dice: float = 1.0  # weight of Dice beside cross-entropy
     average: float = 0.999  # decay of the averaged weights; 0 for none
-    precision: str = "bf16"
+    precision: str = "auto"  # see train.precision
     channels_last: bool = True
     checkpoint_blocks: bool = False  # recompute activations to save memory
     device: str = "auto"

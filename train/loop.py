@@ -34,13 +34,14 @@ from train.loader import loader, samples_of_epochs, stop_workers, validation_exa
 from train.losses import segmentation_loss
 from train.metrics import Scores
 from train.optimizer import freeze, learning_rate, make_optimizer, training_mode, without_gradient
+from train.precision import precision_on
 from train.start import start_model
 from train.state import BEST, LAST, load_state, random_states, restore_random_states, save_state
 
 # May differ between the state on disk and the run that continues it.
 CHANGEABLE = {"out", "data", "workers", "threads", "device", "save_every", "log_every", "keep_every", "validate_every"}
 CHANGEABLE |= {"validate_on", "samples", "tensorboard", "pictures", "push_to_hub", "weights", "epochs", "size"}
-CHANGEABLE |= {"recipe", "broken_photos"}
+CHANGEABLE |= {"recipe", "broken_photos", "precision"}
 
 
 class BadLossesError(RuntimeError):
@@ -63,6 +64,8 @@ def train(config: TrainConfig) -> Outcome:
     """
     if config.epochs:
         config = dataclasses.replace(config, samples=samples_of_epochs(config))
+    if config.precision == "auto":
+        config = dataclasses.replace(config, precision=precision_on(config.device))
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
@@ -103,7 +106,7 @@ def train(config: TrainConfig) -> Outcome:
     effective = config.batch_size * config.accumulate * accelerator.num_processes
     say(f"{config.samples:,} samples, effective batch {effective} "
         f"({config.batch_size} × {config.accumulate} steps × {accelerator.num_processes} processes), "
-        f"{run.steps:,} steps on {accelerator.device}")  # fmt: skip
+        f"{run.steps:,} steps on {accelerator.device}, precision {config.precision}")  # fmt: skip
     if accelerator.is_main_process:
         write_whole_text(out / "config.json", config.to_json())
     run.go()

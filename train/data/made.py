@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ class Recipe:
     again, with people whom somebody called man, woman or child, where nobody else is.
     remade: scenes made for the sentences in the file `sentences` (see train.data.remade), where one is named.
     groups, absent: samples whose target is several things, or nothing. masked_patches: of samples, some patches grey.
-    sources_left_out: names of sources that are not used.
+    sources_left_out: names of sources that are not used. emphasis: by source, how much oftener than by the rule its
+    things are drawn.
     """
 
     people: float = 0.27
@@ -53,6 +54,7 @@ class Recipe:
     masked_patches: float = 0.12
     typing_errors: float = 0.03
     sources_left_out: tuple[str, ...] = ()
+    emphasis: dict[str, float] = field(default_factory=dict)
     sentences: str = ""
 
 
@@ -77,6 +79,8 @@ class MadeSamples(Dataset):
         ]
         if not self.photos:
             raise ValueError(f"{root} holds no annotated photo of split 'train': nothing can be trained on.")
+        for source in recipe.emphasis.keys() - {photo.source for photo in self.photos}:
+            raise ValueError(f"recipe: emphasis names {source!r}, but no training photo of {root} is from there.")
         self._weigh()
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         self._places = {photo.id: at for at, photo in enumerate(self.photos)}
@@ -86,7 +90,7 @@ class MadeSamples(Dataset):
         return self.samples
 
     def _weigh(self) -> None:
-        """Pools of (photo, annotation), each drawn by 1/√(count of its category + 5)."""
+        """Pools of (photo, annotation), each drawn by 1/√(count of its category + 5), times its source's emphasis."""
         counts: dict[str, int] = {}
         for photo in self.photos:
             for annotation in photo.annotations:
@@ -115,7 +119,7 @@ class MadeSamples(Dataset):
                 if annotation.get("expressions"):
                     bare = all(" " not in phrase for phrase in annotation["expressions"])
                     pools["phrases"].append((at, number, 0.5 if bare else 1.0))
-                weight = described / (counts[category] + 5) ** 0.5
+                weight = described * self.recipe.emphasis.get(photo.source, 1.0) / (counts[category] + 5) ** 0.5
                 if everyday and category == "person" and several.get("person", 0) >= 2:
                     large = min(1.0, annotation["area"] / (0.02 * H * W))
                     pools["people"].append((at, number, large * described / min(6, several["person"])))
