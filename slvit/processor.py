@@ -22,6 +22,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 from slvit.config import SLViTConfig
 from slvit.edges import follow_edges, guide_of
 from slvit.errors import ExpressionError
+from slvit.strays import without_strays
 
 STRIDE = 32  # the model's whole stride: both sides of its input are multiples of it
 MAX_TOKENS = 512  # BERT's table of positions, [CLS] and [SEP] among them
@@ -70,12 +71,19 @@ class SLViTImageProcessor(BaseImageProcessor):
 
     size: the model sees about size² pixels. found_threshold: confidence (0..1) from which an answer counts as found.
     follow_edges: whether masks follow the photo's edges where the model is unsure, see slvit/edges.py.
+    drop_strays: whether a mask loses pieces that the model is clearly less sure of, see slvit/strays.py.
     """
 
     model_input_names = ["pixel_values"]
 
     def __init__(
-        self, *, size: int = 256, found_threshold: float = 0.6, follow_edges: bool = False, **kwargs: Any
+        self,
+        *,
+        size: int = 256,
+        found_threshold: float = 0.6,
+        follow_edges: bool = False,
+        drop_strays: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not isinstance(size, int) or size < STRIDE:
@@ -85,6 +93,7 @@ class SLViTImageProcessor(BaseImageProcessor):
         self.size = size
         self.found_threshold = found_threshold
         self.follow_edges = follow_edges
+        self.drop_strays = drop_strays
 
     def guide(self, photo: Image.Image) -> np.ndarray | None:
         """What `SLViTProcessor.probability` needs of an RGB photo to follow its edges; None where it does not."""
@@ -197,6 +206,8 @@ class SLViTProcessor(ProcessorMixin):
         is steep, so that is what is resized.
         """
         difference = (logits[1] - logits[0]).float().cpu().numpy()  # H×W
+        if self.image_processor.drop_strays:
+            difference = without_strays(difference)
         height, width = photo_size if guide is None else guide.shape
         shrinks = height * width < difference.size
         resized = cv2.resize(difference, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)

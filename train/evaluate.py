@@ -188,7 +188,10 @@ def answer(
     """
     of_checkpoint = processor.image_processor
     image_processor = SLViTImageProcessor(
-        size=view.size, found_threshold=of_checkpoint.found_threshold, follow_edges=of_checkpoint.follow_edges
+        size=view.size,
+        found_threshold=of_checkpoint.found_threshold,
+        follow_edges=of_checkpoint.follow_edges,
+        drop_strays=of_checkpoint.drop_strays and not view.squashes,
     )
     processor = SLViTProcessor(image_processor, processor.tokenizer)
     with suppress(ExpressionError):
