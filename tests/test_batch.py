@@ -75,11 +75,17 @@ def test_every_line_is_answered_in_order(
     assert {**by_line[12], "line": 1, "id": "first"} == by_line[1]
 
 
-def test_goes_on_from_any_torn_end(pairs: Path, checkpoint: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lines", [64, 2])
+def test_goes_on_from_any_torn_end(
+    pairs: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: int
+) -> None:
+    """In the middle of the only block, and of the second and third of six."""
+    for module in ("blocks", "batch"):
+        monkeypatch.setattr(f"slvit.{module}.LINES", lines)
     run(pairs, tmp_path / "whole", checkpoint)
     whole = (tmp_path / "whole/results.jsonl").read_bytes()
-    first, second = whole.index(b"\n"), whole.index(b"\n", whole.index(b"\n") + 1)
-    for cut in (0, 1, first, first + 1, second - 5, len(whole) - 1, len(whole)):
+    ends = [at for at, byte in enumerate(whole) if byte == ord("\n")]
+    for cut in (0, 1, ends[0], ends[0] + 1, ends[1] - 5, ends[2] + 1, ends[4] + 9, len(whole) - 1, len(whole)):
         out = tmp_path / f"cut-{cut}"
         open_results(out, SETTINGS).close()
         (out / "results.jsonl").write_bytes(whole[:cut])
@@ -177,6 +183,11 @@ def test_processes_open_photos_a_little_ahead_and_change_nothing(
 def test_pairs_of_one_shape_share_forward_passes(
     pairs: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with Image.open(tmp_path / "a.png") as square:
+        square.resize((320, 64)).save(tmp_path / "strip.png")
+    lines = pairs.read_text().split("\n")
+    lines.insert(2, json.dumps({"photo": "strip.png", "expression": "right"}))  # between those that go together
+    pairs.write_text("\n".join(lines))
     run(pairs, tmp_path / "one", checkpoint)
     shares, segment_batch = [], ReferringSegmenter.segment_batch
 
@@ -186,7 +197,7 @@ def test_pairs_of_one_shape_share_forward_passes(
 
     monkeypatch.setattr(ReferringSegmenter, "segment_batch", noting)
     assert run(pairs, tmp_path / "three", checkpoint, "--batch", "3") == 0
-    assert shares == [["the dog", "red cat on left", "the dog \ud800 犬"], ["left", "the dog"]]
+    assert shares == [["the dog", "red cat on left", "the dog \ud800 犬"], ["right"], ["left", "the dog"]]
     for one, three in zip(read(tmp_path / "one"), read(tmp_path / "three"), strict=True):
         assert one.keys() == three.keys() and one["line"] == three["line"] and one.get("error") == three.get("error")
         if "error" not in one:
