@@ -28,7 +28,7 @@ from train.config import TrainConfig
 from train.loader import loader
 from train.losses import segmentation_loss
 from train.optimizer import make_optimizer, training_mode
-from train.precision import precision_on
+from train.precision import with_precision
 from train.start import MINILM_PACKAGE, package_folder
 
 WARM_UP = 8  # steps before the clock starts
@@ -53,8 +53,7 @@ def main() -> int:
         config = dataclasses.replace(
             config, data=args.data or str(draw_photos(Path(folder))), samples=samples, epochs=None, **drawn
         )
-        if config.precision == "auto":
-            config = dataclasses.replace(config, precision=precision_on(args.device))
+        config = with_precision(dataclasses.replace(config, device=args.device))
         tokenizer = AutoTokenizer.from_pretrained(package_folder(MINILM_PACKAGE))  # BERT's vocabulary
         batches = iter(loader(config, SLViTProcessor(SLViTImageProcessor(size=config.size), tokenizer), start=0))
         step = Step(config, device)

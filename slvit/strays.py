@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import torch
 
 LEAST_SHARE = 0.85  # of the main piece's mean probability that another piece must reach to stay
 TURNED = -0.5  # times a stray piece's logit: below 0, with no step where the piece ends, still seen in the probability
@@ -18,7 +19,7 @@ def without_strays(logit: np.ndarray) -> np.ndarray:
     count, pieces = cv2.connectedComponents((logit > 0).astype(np.uint8), connectivity=8)  # H×W, 0 outside of all
     if count <= 2:
         return logit
-    probability = 0.5 + 0.5 * np.tanh(0.5 * logit)  # H×W, the sigmoid, which overflows nowhere in this form
+    probability = torch.from_numpy(logit).sigmoid().numpy()  # H×W
     sums = np.bincount(pieces.ravel(), weights=probability.ravel(), minlength=count)
     means = sums / np.bincount(pieces.ravel(), minlength=count)
     main = 1 + int(sums[1:].argmax())

@@ -7,6 +7,7 @@ at the photo's own resolution. Started by torchrun or `accelerate launch` it sha
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import logging
 import os
@@ -33,7 +34,7 @@ from slvit.errors import ExpressionError
 from slvit.model import SLViTModel
 from slvit.photo import open_photo
 from slvit.pictures import contact_sheet
-from slvit.processor import SLViTImageProcessor, SLViTProcessor, input_size
+from slvit.processor import SLViTProcessor, input_size
 from slvit.segmenter import choose_device
 from train.data.example import Example
 from train.data.layout import DATASETS, examples_of, partition_of, splits_of, the_dataset_in
@@ -186,13 +187,10 @@ def answer(
     Several threads take a batch each, from its photos to its results. On a CPU each has one core: threads that share
     the work of one operation wait for each other at every one of a thousand, above all on a machine that others use.
     """
-    of_checkpoint = processor.image_processor
-    image_processor = SLViTImageProcessor(
-        size=view.size,
-        found_threshold=of_checkpoint.found_threshold,
-        follow_edges=of_checkpoint.follow_edges,
-        drop_strays=of_checkpoint.drop_strays and not view.squashes,
-    )
+    image_processor = copy.copy(processor.image_processor)
+    image_processor.size = view.size
+    if view.squashes:
+        image_processor.follow_edges = image_processor.drop_strays = False
     processor = SLViTProcessor(image_processor, processor.tokenizer)
     with suppress(ExpressionError):
         processor.read(["warm"])  # the tokenizer's settings are written once, before threads share it
@@ -202,7 +200,7 @@ def answer(
         first = {examples[number].photo: examples[number] for number in reversed(numbers)}
         photos = {photo: view.photo(example) for photo, example in first.items()}
         pixels = image_processor(list(photos.values()))["pixel_values"]  # P×3×H×W
-        guides = {photo: None if view.squashes else image_processor.guide(shown) for photo, shown in photos.items()}
+        guides = {photo: image_processor.guide(shown) for photo, shown in photos.items()}
         places = {photo: place for place, photo in enumerate(first)}
         unreadable = _unreadable(processor, examples, numbers)
         read = [number for number in numbers if number not in unreadable]

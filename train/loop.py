@@ -34,7 +34,7 @@ from train.loader import loader, samples_of_epochs, stop_workers, validation_exa
 from train.losses import segmentation_loss
 from train.metrics import Scores
 from train.optimizer import freeze, learning_rate, make_optimizer, training_mode, without_gradient
-from train.precision import precision_on
+from train.precision import with_precision
 from train.start import start_model
 from train.state import BEST, LAST, load_state, random_states, restore_random_states, save_state
 
@@ -64,8 +64,7 @@ def train(config: TrainConfig) -> Outcome:
     """
     if config.epochs:
         config = dataclasses.replace(config, samples=samples_of_epochs(config))
-    if config.precision == "auto":
-        config = dataclasses.replace(config, precision=precision_on(config.device))
+    config = with_precision(config)
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)

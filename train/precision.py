@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
+
+from train.config import TrainConfig
+
+
+def with_precision(config: TrainConfig) -> TrainConfig:
+    """`config` with what "auto" means on its device."""
+    if config.precision != "auto":
+        return config
+    return dataclasses.replace(config, precision=precision_on(config.device))
 
 
 def precision_on(device: str) -> str:

@@ -37,7 +37,7 @@ class Recipe:
     remade: scenes made for the sentences in the file `sentences` (see train.data.remade), where one is named.
     groups, absent: samples whose target is several things, or nothing. masked_patches: of samples, some patches grey.
     sources_left_out: names of sources that are not used. emphasis: by source, how much oftener than by the rule its
-    things are drawn.
+    things are drawn among `everyday` and the rest.
     """
 
     people: float = 0.27
@@ -79,8 +79,8 @@ class MadeSamples(Dataset):
         ]
         if not self.photos:
             raise ValueError(f"{root} holds no annotated photo of split 'train': nothing can be trained on.")
-        for source in recipe.emphasis.keys() - {photo.source for photo in self.photos}:
-            raise ValueError(f"recipe: emphasis names {source!r}, but no training photo of {root} is from there.")
+        if unknown := sorted(recipe.emphasis.keys() - {photo.source for photo in self.photos}):
+            raise ValueError(f"recipe: emphasis names {unknown[0]!r}, but no training photo of {root} is from there.")
         self._weigh()
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         self._places = {photo.id: at for at, photo in enumerate(self.photos)}
@@ -90,7 +90,7 @@ class MadeSamples(Dataset):
         return self.samples
 
     def _weigh(self) -> None:
-        """Pools of (photo, annotation), each drawn by 1/√(count of its category + 5), times its source's emphasis."""
+        """Pools of (photo, annotation), each drawn by 1/√(count of its category + 5), see Recipe."""
         counts: dict[str, int] = {}
         for photo in self.photos:
             for annotation in photo.annotations:
