@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -387,6 +388,7 @@ class SLViTModel(PreTrainedModel):
         self.stages = nn.ModuleList(Stage(config, number) for number in range(4))
         self.urce = URCE(config) if config.urce else None
         self.decoder = Decoder(config)
+        self.frozen_stages = 0  # so many of the first stages give no gradient to anything, see train.optimizer.freeze
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -453,7 +455,8 @@ class SLViTModel(PreTrainedModel):
         x = (pixel_values - mean) / std  # B×3×H×W
         features, scores, sizes = [], [], []
         for number, stage in enumerate(self.stages):
-            x, S = stage(x, words, is_word, prior_features[number] if prior_features else None)
+            with torch.no_grad() if number < self.frozen_stages else nullcontext():
+                x, S = stage(x, words, is_word, prior_features[number] if prior_features else None)
             features.append(x)  # B×C_i×H_i×W_i
             scores.append(S)  # B×H_iW_i×T, float32
             sizes.append(x.shape[-2:])

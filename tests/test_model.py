@@ -337,6 +337,23 @@ def test_frozen_parts_stay_in_evaluation_mode() -> None:
     assert all(torch.equal(value, before[key]) for key, value in model.prior.state_dict().items())
 
 
+def test_frozen_first_stages_spare_their_backward_pass() -> None:
+    model = small_model(visual_prior="efficientnet_lite0")
+    freeze(model, ["stages.0", "stages.2", "prior"])
+    assert model.frozen_stages == 1
+    training_mode(model)
+    assert not model.stages[0].training and model.stages[2].training
+    output = model(*inputs(2, 64, 64), output_insides=True)
+    assert not output.features[0].requires_grad and output.features[1].requires_grad
+    output.logits.sum().backward()
+    assert model.stages[1].blocks[0].proj_in.weight.grad is not None  # and what lies below stage 3 still learns
+    assert model.text_encoder.embeddings.word_embeddings.weight.grad is not None
+    freeze(model, ["prior"])
+    training_mode(model)
+    assert model.frozen_stages == 0 and model.stages[0].training
+    assert model(*inputs(2, 64, 64), output_insides=True).features[0].requires_grad
+
+
 def test_gradient_checkpointing_changes_no_gradient() -> None:
     gradients = []
     for checkpointed in (False, True):

@@ -14,6 +14,8 @@ from train.config import TrainConfig
 def freeze(model: SLViTModel, prefixes: list[str]) -> None:
     """Takes the gradient from all parameters whose name begins with one of `prefixes`, and gives it to all others.
 
+    Where all of stage 1 ("stages.0") is among them, words and prior get no gradient through it either: its backward
+    pass, the dearest of the four, is spared. Likewise stage 2 after it, and so on.
     Raises ValueError for a prefix that no parameter has.
     """
     names = [name for name, _ in model.named_parameters()]
@@ -22,6 +24,13 @@ def freeze(model: SLViTModel, prefixes: list[str]) -> None:
             raise ValueError(f"freeze: no parameter of the model begins with {prefix!r}.")
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not name.startswith(tuple(prefixes)) if prefixes else True)
+    model.frozen_stages = _frozen_stages(model)
+
+
+def _frozen_stages(model: SLViTModel) -> int:
+    """How many stages from the first on have no parameter with a gradient."""
+    trained = [any(parameter.requires_grad for parameter in stage.parameters()) for stage in model.stages]
+    return [*trained, True].index(True)
 
 
 def without_gradient(model: SLViTModel) -> list[str]:
@@ -42,7 +51,7 @@ def without_gradient(model: SLViTModel) -> list[str]:
 
 
 def training_mode(model: SLViTModel) -> None:
-    """Training mode, but for the prior and a wholly frozen text encoder: these stay as at the answer.
+    """Training mode; the prior, a wholly frozen text encoder and frozen first stages stay as at the answer.
 
     The prior's batch norms keep ImageNet's statistics where it is trained as well: batches of 16 give poorer ones.
     """
@@ -51,6 +60,8 @@ def training_mode(model: SLViTModel) -> None:
         model.text_encoder.eval()
     if hasattr(model, "prior"):
         model.prior.eval()
+    for stage in model.stages[: model.frozen_stages]:
+        stage.eval()
 
 
 def parameter_groups(model: SLViTModel, config: TrainConfig) -> list[dict]:
