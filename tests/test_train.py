@@ -28,6 +28,7 @@ from train.config import TrainConfig
 from train.evaluate import evaluate
 from train.evaluate import main as evaluate_main
 from train.export import export, never_trained
+from train.frozen_prior import frozen_prior
 from train.loader import Positions, SizeOf, validation_examples
 from train.loop import Outcome, train
 from train.losses import segmentation_loss
@@ -258,6 +259,20 @@ def test_the_prior_keeps_its_statistics_where_a_part_of_it_is_trained() -> None:
     assert moved and not any(key.startswith(("prior", "text_encoder")) for key in moved)
     assert model.prior.blocks[10].expand[0].weight.grad is not None  # "prior.blocks.1." is not "prior.blocks.10."
     assert model.prior.blocks[1].expand[0].weight.grad is None and model.prior.stem[0].weight.grad is None
+
+
+def test_a_frozen_prior_by_the_fast_path_changes_no_gradient() -> None:
+    model = small_model(visual_prior="efficientnet_lite0").eval()
+    assert frozen_prior(model, "no") is None  # still trained
+    freeze(model, ["prior"])
+    assert frozen_prior(model, "bf16") is None and frozen_prior(small_model(), "no") is None
+    pixels, ids, mask = inputs(2, 64, 96)
+    gradients = []
+    for features in (None, frozen_prior(model, "no")(pixels)):
+        model.zero_grad()
+        model(pixels, ids, mask, prior_features=features).logits.square().sum().backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-3, atol=1e-3 * float(gradients[0].abs().max()))
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from train.config import TrainConfig
 from train.data.example import Example
 from train.evaluate import evaluate, spread
 from train.export import export, never_trained, write_whole
+from train.frozen_prior import frozen_prior
 from train.loader import loader, samples_of_epochs, stop_workers, validation_examples
 from train.losses import segmentation_loss
 from train.metrics import Scores
@@ -130,6 +131,7 @@ class _Run:
         self.model = model
         self.wrapped, self.optimizer = accelerator.prepare(model, optimizer)
         self.average, self.frozen, self.out = average, frozen, out
+        self.frozen_prior = frozen_prior(model, config.precision)
         self.together = config.batch_size * config.accumulate * accelerator.num_processes
         self.steps = config.samples // self.together
         self.step = 0
@@ -245,9 +247,10 @@ class _Run:
         pixels = batch["pixel_values"].float() / 255  # B×3×H×W, 0..1
         if self.config.channels_last:
             pixels = pixels.contiguous(memory_format=torch.channels_last)
+        prior = self.frozen_prior(pixels) if self.frozen_prior else None
         with self.accelerator.autocast():
-            logits = self.wrapped(pixels, batch["input_ids"], batch["attention_mask"]).logits  # B×2×H×W
-        return segmentation_loss(logits, batch["mask"], dice_weight=self.config.dice)
+            output = self.wrapped(pixels, batch["input_ids"], batch["attention_mask"], prior_features=prior)
+        return segmentation_loss(output.logits, batch["mask"], dice_weight=self.config.dice)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.told_to_stop = True
