@@ -14,11 +14,12 @@ EPSILON = 3e-3  # variance of brightness (0..1) below which a window counts as f
 
 def guide_of(photo: Image.Image) -> np.ndarray:
     """The brightness of an RGB photo: uint8 H×W, at most GUIDE_PIXELS of the photo's aspect."""
+    brightness = cv2.cvtColor(np.asarray(photo), cv2.COLOR_RGB2GRAY)
     shrink = (GUIDE_PIXELS / (photo.width * photo.height)) ** 0.5
-    if shrink < 1:
-        size = (max(1, int(photo.width * shrink)), max(1, int(photo.height * shrink)))
-        photo = photo.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    return cv2.cvtColor(np.asarray(photo), cv2.COLOR_RGB2GRAY)
+    if shrink >= 1:
+        return brightness
+    size = (max(1, int(photo.width * shrink)), max(1, int(photo.height * shrink)))
+    return cv2.resize(brightness, size, interpolation=cv2.INTER_AREA)
 
 
 def follow_edges(probability: np.ndarray, coarse: np.ndarray, guide: np.ndarray) -> np.ndarray:

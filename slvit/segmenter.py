@@ -140,7 +140,7 @@ class ReferringSegmenter:
 
     def segment(
         self,
-        photo: PhotoSource | EncodedPhoto,
+        photo: PhotoSource | PreparedPhoto | EncodedPhoto,
         expression: str,
         *,
         inspect: bool = False,
@@ -148,7 +148,8 @@ class ReferringSegmenter:
     ) -> Segmentation:
         """Mask of what `expression` means in `photo`.
 
-        photo: whatever `open_photo` opens (a path, bytes, a file, a PIL image of any mode), or the result of `encode`.
+        photo: whatever `open_photo` opens (a path, bytes, a file, a PIL image of any mode), or the result of
+        `prepare_photo` or `encode`.
         expression: any text; at most 510 word pieces are read. inspect: also give the network's insides.
         patches: K for this call instead of the checkpoint's; 0 switches URCE off.
         Raises PhotoError, ExpressionError with a sentence for the visitor.
@@ -157,7 +158,7 @@ class ReferringSegmenter:
 
     def segment_many(
         self,
-        photo: PhotoSource | EncodedPhoto,
+        photo: PhotoSource | PreparedPhoto | EncodedPhoto,
         expressions: Sequence[str],
         *,
         inspect: bool = False,
@@ -203,7 +204,7 @@ class ReferringSegmenter:
         return self._encode(photo, {})
 
     def _encode(self, photo: PhotoSource | PreparedPhoto, timings: dict[str, float]) -> EncodedPhoto:
-        key = _key_of_file(photo)
+        key = key_of_file(photo)
         with self._lock:
             encoded = self._remembered(key)
         if encoded is not None:
@@ -329,7 +330,7 @@ def choose_device(device: str | torch.device | None) -> torch.device:
     return chosen
 
 
-def _key_of_file(photo: PhotoSource | PreparedPhoto) -> Hashable | None:
+def key_of_file(photo: PhotoSource | PreparedPhoto) -> Hashable | None:
     """What tells one photo file from another without decoding; None where only the pixels can tell."""
     if isinstance(photo, bytes):
         return hashlib.sha256(photo).digest()

@@ -14,6 +14,7 @@ from slvit.batch import answer_list
 from slvit.blocks import Block, Pair
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install -r requirements-ray.txt")
+from slvit import cluster  # noqa: E402
 from slvit.cluster import answer_on_cluster  # noqa: E402
 
 ACTOR = "ray::MapWorker"  # how Ray names the process of an actor of `map`
@@ -30,11 +31,14 @@ def actors() -> list[psutil.Process]:
     return [child for child in psutil.Process().children(recursive=True) if child.name().startswith(ACTOR)]
 
 
-def test_a_killed_actor_loses_and_doubles_nothing(checkpoint: Path, photo: Image.Image, tmp_path: Path) -> None:
+def test_a_killed_actor_loses_and_doubles_nothing(
+    checkpoint: Path, photo: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "BLOCKS_AT_ONCE", 25)  # so that the list is handed over in two parts
     photo.save(tmp_path / "0.png")
     photo.resize((90, 130)).save(tmp_path / "1.png")
     (tmp_path / "letter.jpg").write_text("Dear all")
-    options = {"checkpoint": str(checkpoint), "device": "cpu", "threads": 1, "threshold": 0.5, "batch": 2}
+    options = {"checkpoint": str(checkpoint), "device": "cpu", "threads": 1, "threshold": 0.4, "batch": 2}
     found = answer_on_cluster(blocks(tmp_path), address="local", actors=2, answered=1, **options)
     results = [next(found)]
     victims = actors()
@@ -43,5 +47,5 @@ def test_a_killed_actor_loses_and_doubles_nothing(checkpoint: Path, photo: Image
     results += found
 
     segmenter = ReferringSegmenter.from_pretrained(checkpoint, device="cpu")
-    assert results == list(answer_list(segmenter, blocks(tmp_path), threshold=0.5, batch=2, answered=1))
+    assert results == list(answer_list(segmenter, blocks(tmp_path), threshold=0.4, batch=2, answered=1))
     assert [result["line"] for result in results] == list(range(1, 120)) and not actors()

@@ -191,7 +191,13 @@ def test_the_shares_of_a_place_are_those_the_network_uses(segmenter, model, phot
 
 
 def test_photos_shrink_for_looking_with_their_masks(photo, square):
-    assert pictures.for_looking(photo, square, side=400)[0] is photo
-    small, mask = pictures.for_looking(photo, square, side=100)
+    assert pictures.smaller(photo, 400) is photo and pictures.smaller_mask(square, photo) is square
+    small = pictures.smaller(photo, 100)
+    mask = pictures.smaller_mask(square, small)
     assert small.size == (100, 75) and mask.shape == (75, 100)
     assert mask.mean() == pytest.approx(square.mean(), abs=0.02)
+    stripes = Image.fromarray(np.tile(np.array([[[0] * 3, [200] * 3]], np.uint8), (8, 40, 1)))  # 80×8, a pixel each
+    assert np.array(pictures.smaller(stripes, 20)).min() == np.array(pictures.smaller(stripes, 20)).max() == 100
+    few = np.zeros((8, 80), bool)
+    few[:, ::2] = True  # half of each cell of four: not more than half
+    assert not pictures.smaller_mask(few, pictures.smaller(stripes, 20)).any()

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
 import gradio as gr
-from PIL import Image
 
 from slvit.errors import CheckpointError, ExpressionError, FaultError, PhotoError
 from slvit.page.log import frames
-from slvit.photo import open_photo
-from slvit.segmenter import ReferringSegmenter, Segmentation
+from slvit.page.photos import OpenPhoto
+from slvit.segmenter import PreparedPhoto, ReferringSegmenter, Segmentation
 
 
 class Ask(Protocol):
     def __call__(
         self,
-        photo: Image.Image,
+        photo: OpenPhoto,
         expression: str,
         *,
         inspect: bool = False,
@@ -34,14 +32,15 @@ def ask_of(segmenters: dict[str, ReferringSegmenter], gpu: Callable[[Callable], 
 
     gpu: decorator that lends a GPU for a call, as `spaces.GPU`. Raises what `ReferringSegmenter.segment` raises,
     CheckpointError when there is no checkpoint, and FaultError, after a note in the log, for anything unforeseen.
+    An answer's timings hold the photo's opening and preparing where this answer is the first to need them.
     """
 
     @gpu
-    def run(photo: Image.Image, expression: str, inspect: bool, checkpoint: str, patches: int | None) -> Segmentation:
+    def run(photo: PreparedPhoto, expression: str, inspect: bool, checkpoint: str, patches: int | None) -> Segmentation:
         return segmenters[checkpoint].segment(photo, expression, inspect=inspect, patches=patches)
 
     def ask(
-        photo: Image.Image,
+        photo: OpenPhoto,
         expression: str,
         *,
         inspect: bool = False,
@@ -52,8 +51,10 @@ def ask_of(segmenters: dict[str, ReferringSegmenter], gpu: Callable[[Callable], 
             raise CheckpointError("No checkpoint is loaded: start the page with --checkpoint FOLDER_OR_ID.")
         if checkpoint and checkpoint not in segmenters:
             raise CheckpointError("There is no checkpoint of that name: choose one of those shown.")
+        checkpoint = checkpoint or next(iter(segmenters))
         try:
-            return run(photo, expression, inspect, checkpoint or next(iter(segmenters)), patches)
+            prepared = photo.prepared(checkpoint, segmenters[checkpoint].processor.image_processor)
+            segmentation = run(prepared, expression, inspect, checkpoint, patches)
         except (PhotoError, ExpressionError, gr.Error):  # gr.Error: ZeroGPU's own words, such as a quota used up
             raise
         except Exception as error:
@@ -61,18 +62,8 @@ def ask_of(segmenters: dict[str, ReferringSegmenter], gpu: Callable[[Callable], 
             raise FaultError(
                 "Something went wrong here, not with your photo: try once more, or another photo."
             ) from None
+        timings = {**segmentation.timings, **photo.seconds()}
+        timings["total"] = sum(seconds for step, seconds in timings.items() if step != "total")
+        return replace(segmentation, timings=timings)
 
     return ask
-
-
-def timed_open(path: str | None) -> tuple[Image.Image, float]:
-    """The photo at `path`, and the seconds that opening it took. Raises PhotoError."""
-    started = time.perf_counter()
-    photo = open_photo(path)
-    return photo, time.perf_counter() - started
-
-
-def with_opening(segmentation: Segmentation, seconds: float) -> Segmentation:
-    """`segmentation` with the time of an opening that took place outside the segmenter counted in."""
-    timings = segmentation.timings
-    return replace(segmentation, timings={**timings, "open": seconds, "total": timings["total"] + seconds})

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
 from slvit.page.encode import data_url
+from slvit.page.photos import OpenPhoto
 from slvit.page.result import levels
 from slvit.pictures import PALETTE
 from slvit.segmenter import Segmentation
@@ -27,10 +27,9 @@ def component() -> gr.HTML:
     )
 
 
-def payload(photo: Image.Image, answers: Iterable[tuple[str, str, Segmentation]]) -> dict[str, Any]:
+def payload(photo: OpenPhoto, answers: Iterable[tuple[str, str, Segmentation]]) -> dict[str, Any]:
     """What compare.js needs. answers: (expression, checkpoint, its segmentation), in the order shown."""
-    shown = photo.copy()
-    shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.BICUBIC)
+    shown = photo.smaller(SHOWN_SIDE)
     return {
         "photo": data_url(shown, quality=85),
         "answers": [

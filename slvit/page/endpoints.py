@@ -13,15 +13,15 @@ from slvit.errors import BusyError, CheckpointError, ExpressionError, FaultError
 from slvit.facts import facts
 from slvit.page.ask import Ask
 from slvit.page.photo_input import photo_input
+from slvit.page.photos import OpenPhotos
 from slvit.page.turns import Turns
-from slvit.photo import open_photo
-from slvit.pictures import compared, for_looking, mask_picture, overlay, stage_pictures, uncertainty_picture
+from slvit.pictures import compared, mask_picture, overlay, smaller_mask, stage_pictures, uncertainty_picture
 
 MOST_EXPRESSIONS = 6
 SHOWN_SIDE = 2048  # longer side of an overlay: it is for looking at, the mask has the photo's own resolution
 
 
-def add_endpoints(ask: Ask, turns: Turns) -> None:
+def add_endpoints(ask: Ask, turns: Turns, photos: OpenPhotos) -> None:
     """Adds segment, inspect and compare to the page being built. ask: answers with the first checkpoint."""
 
     def segment(photo: str, expression: str, threshold: float = 0.5) -> tuple[Image.Image, Image.Image, dict[str, Any]]:
@@ -39,14 +39,11 @@ def add_endpoints(ask: Ask, turns: Turns) -> None:
                 [x, y, width, height], segmentation as COCO RLE, timings in seconds, words read and not read.
         """
         with _turn(turns):
-            picture = open_photo(photo)
-            segmentation = ask(picture, expression)
+            opened = photos.open(photo)
+            segmentation = ask(opened, expression)
             mask = segmentation.probability >= threshold  # H×W
-            return (
-                overlay(*for_looking(picture, mask, side=SHOWN_SIDE)),
-                mask_picture(mask),
-                facts(segmentation, threshold),
-            )
+            small = opened.smaller(SHOWN_SIDE)
+            return overlay(small, smaller_mask(mask, small)), mask_picture(mask), facts(segmentation, threshold)
 
     def inspect(
         photo: str, expression: str
@@ -66,10 +63,9 @@ def add_endpoints(ask: Ask, turns: Turns) -> None:
             facts: confidence, found, area, box, COCO RLE, timings and words, as `segment` gives them.
         """
         with _turn(turns):
-            picture = open_photo(photo)
-            segmentation = ask(picture, expression, inspect=True)
-            # Once here: each of nine pictures would make a large photo small for itself.
-            small, _ = for_looking(picture, segmentation.mask, side=SHOWN_SIDE)
+            opened = photos.open(photo)
+            segmentation = ask(opened, expression, inspect=True)
+            small = opened.smaller(SHOWN_SIDE)
             stages = stage_pictures(small, segmentation.inspection)
             return *stages, uncertainty_picture(small, segmentation.inspection), facts(segmentation)
 
@@ -90,13 +86,12 @@ def add_endpoints(ask: Ask, turns: Turns) -> None:
                 raise ExpressionError("There is no expression: write up to six, one a line.")
             if len(lines) > MOST_EXPRESSIONS:
                 raise ExpressionError(f"There are {len(lines)} expressions: at most {MOST_EXPRESSIONS} are compared.")
-            picture = open_photo(photo)
-            small, masks, answers = picture, [], []
+            opened = photos.open(photo)
+            small, masks, answers = opened.smaller(SHOWN_SIDE), [], []
             for line in lines:  # one at a time: the probabilities of a large photo take 256 MB
-                segmentation = ask(picture, line)
+                segmentation = ask(opened, line)
                 answers.append({"expression": line, **facts(segmentation)})
-                small, mask = for_looking(picture, segmentation.mask, side=SHOWN_SIDE)
-                masks.append(mask)
+                masks.append(smaller_mask(segmentation.mask, small))
             return compared(small, masks, lines), answers
 
     with gr.Row(visible=False):

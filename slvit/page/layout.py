@@ -17,17 +17,17 @@ from starlette.middleware import Middleware
 
 from slvit.errors import BusyError, CheckpointError, ExpressionError, FaultError, PhotoError
 from slvit.page import compare, examples, overview, rerun, result, stages, uncertainty, visit, words
-from slvit.page.ask import ask_of, timed_open, with_opening
+from slvit.page.ask import ask_of
 from slvit.page.endpoints import add_endpoints
 from slvit.page.gate import Gate
 from slvit.page.log import frames
 from slvit.page.look import font_faces, theme
 from slvit.page.photo_input import photo_input
+from slvit.page.photos import OpenPhotos
 from slvit.page.save import saved_file
 from slvit.page.sentences import SENTENCES
 from slvit.page.texts import ENGLISH, TEXTS
 from slvit.page.turns import Turns
-from slvit.photo import open_photo
 from slvit.pictures import colour_table
 from slvit.segmenter import ReferringSegmenter
 
@@ -54,7 +54,7 @@ def build_page(
     is told to come back later.
     """
     ask = ask_of(segmenters, gpu)
-    turns = Turns()
+    turns, photos = Turns(), OpenPhotos()
     names = list(segmenters)
 
     def answer(
@@ -74,8 +74,8 @@ def build_page(
             return
         try:
             with turns.turn():
-                picture, seconds = timed_open(photo)
-                segmentation = with_opening(ask(picture, expression, inspect=True, checkpoint=checkpoint), seconds)
+                opened = photos.open(photo)
+                segmentation = ask(opened, expression, inspect=True, checkpoint=checkpoint)
         except FORESEEN as error:
             yield _notice(str(error), "error"), gr.skip(), gr.skip(), gr.skip()
             return
@@ -85,7 +85,7 @@ def build_page(
             return
         name = secrets.token_hex(6)
         model = f"{checkpoint} · {_device(segmenters[checkpoint])}"
-        shown = result.payload(name, picture, key[2], segmentation, model=model, example=examples.example_of(photo))
+        shown = result.payload(name, opened, key[2], segmentation, model=model, example=examples.example_of(photo))
         yield "", shown, gr.skip(), gr.skip()
         insides = {
             "answer": name,
@@ -116,11 +116,11 @@ def build_page(
             if len(asked) > compare.MOST:
                 raise ExpressionError(f"There are {len(asked)} expressions: at most {compare.MOST} are compared.")
             with turns.turn():
-                picture = open_photo(photo)
+                opened = photos.open(photo)
                 # One at a time, not a list: the probabilities of a large photo take 256 MB.
                 pairs = ((line, name) for line in asked for name in names or [None])
-                answers = ((line, name, ask(picture, line, checkpoint=name)) for line, name in pairs)
-                return compare.payload(picture, answers), ""
+                answers = ((line, name, ask(opened, line, checkpoint=name)) for line, name in pairs)
+                return compare.payload(opened, answers), ""
         except FORESEEN as error:
             return gr.skip(), _notice(str(error), "error")
 
@@ -135,8 +135,8 @@ def build_page(
         patches = max(0, int(event.patches))
         try:
             with turns.turn():
-                picture = open_photo(kept.photo)
-                segmentation = ask(picture, kept.expression, checkpoint=kept.checkpoint, patches=patches)
+                opened = photos.open(kept.photo)
+                segmentation = ask(opened, kept.expression, checkpoint=kept.checkpoint, patches=patches)
         except FORESEEN as error:
             return rerun.problem(event.answer, str(error))
         return rerun.payload(kept.answer, segmentation, patches, size=kept.shown_size)
@@ -153,13 +153,13 @@ def build_page(
         insides = event.what in ("maps", "report")
         try:
             with turns.turn():
-                picture = open_photo(kept.photo)
+                opened = photos.open(kept.photo)
                 # Asked again rather than kept: full-size probabilities of a visit would fill the memory, and the
                 # model gives the same bits for the same question.
-                segmentation = ask(picture, kept.expression, inspect=insides, checkpoint=kept.checkpoint)
+                segmentation = ask(opened, kept.expression, inspect=insides, checkpoint=kept.checkpoint)
                 file = saved_file(
                     event.what,
-                    picture,
+                    opened.picture,
                     segmentation,
                     expression=kept.expression,
                     model=kept.model,
@@ -283,7 +283,7 @@ def build_page(
         shown.submit(save, [memory], [notice, file], **in_line).success(
             None, None, None, js="() => { setTimeout(() => document.querySelector('#file')?.click(), 0); }", **hidden
         )
-        add_endpoints(ask, turns)
+        add_endpoints(ask, turns, photos)
     return page.queue(max_size=most_waiting, default_concurrency_limit=2)
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from slvit.facts import facts
 from slvit.page.encode import data_url
 from slvit.page.texts import TEXTS
-from slvit.pictures import for_looking, heat, overlay, stage_pictures, uncertainty_picture, word_picture
+from slvit.pictures import heat, overlay, smaller, smaller_mask, stage_pictures, uncertainty_picture, word_picture
 from slvit.segmenter import Segmentation
 
 SHOWN_SIDE = 1280  # longer side in pixels of the photo in the page
@@ -36,7 +36,8 @@ def report(
     language = language if language in TEXTS else "en"
     say = {key: html.escape(text) for key, text in TEXTS[language].items()}
     mask = segmentation.probability >= threshold  # H×W of the photo
-    small, small_mask = for_looking(photo, mask, side=SHOWN_SIDE)
+    small = smaller(photo, SHOWN_SIDE)
+    small_mask = smaller_mask(mask, small)
     laid = overlay(small, small_mask, colour=colour, opacity=opacity)
     chance = heat(small, segmentation.probability, limits=(0.0, 1.0), side=max(small.size))
     inspection = segmentation.inspection

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import gradio as gr
 import numpy as np
 from PIL import Image
 
 from slvit.page.encode import data_url
+from slvit.page.photos import OpenPhoto
 from slvit.pictures import MASK_COLOUR, PALETTE
 from slvit.segmenter import Segmentation
 
@@ -26,17 +28,16 @@ def component() -> gr.HTML:
 
 
 def payload(
-    answer: str, photo: Image.Image, expression: str, segmentation: Segmentation, *, model: str, example: str | None
+    answer: str, photo: OpenPhoto, expression: str, segmentation: Segmentation, *, model: str, example: str | None
 ) -> dict[str, Any]:
     """What result.js needs of one answer. answer: its name in this visit. example: the photo's name if it is one."""
-    shown = photo.copy()
-    shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.BICUBIC)
+    shown = photo.smaller(SHOWN_SIDE)
     return {
         "answer": answer,
         "expression": expression,
         "model": model,
         "example": example,
-        "size": [photo.width, photo.height],
+        "size": list(photo.picture.size),
         "shown": list(shown.size),
         "photo": data_url(shown, quality=86),
         "probability": data_url(levels(segmentation, shown.size)),
@@ -50,5 +51,7 @@ def payload(
 
 def levels(segmentation: Segmentation, size: tuple[int, int]) -> Image.Image:
     """The probability p as a grey picture of `size` (width, height): p >= t where the level is at least 255 t + 0.5."""
-    whole = Image.fromarray(np.floor(segmentation.probability * 255 + 0.5).astype(np.uint8))
-    return whole.resize(size, Image.Resampling.BILINEAR)
+    small = cv2.resize(
+        segmentation.probability, size, interpolation=cv2.INTER_AREA
+    )  # before the levels: a photo is large
+    return Image.fromarray(np.floor(small * 255 + 0.5).astype(np.uint8))
