@@ -33,7 +33,7 @@ class Counting:
 
     def __init__(self, segmenter: ReferringSegmenter) -> None:
         self.segmenter = segmenter
-        self.device, self.model = segmenter.device, segmenter.model
+        self.device, self.model, self.processor = segmenter.device, segmenter.model, segmenter.processor
         self.calls, self.patches = 0, []
 
     def segment(self, *arguments, **options):

@@ -46,7 +46,7 @@ class Gated:
 
     def __init__(self, counting) -> None:
         self.counting, self.gate, self.waiting = counting, threading.Event(), threading.Semaphore(0)
-        self.device, self.model = counting.device, counting.model
+        self.device, self.model, self.processor = counting.device, counting.model, counting.processor
 
     def segment(self, *arguments, **options):
         self.waiting.release()
