@@ -58,13 +58,13 @@ class OpenPhotos:
 
     def open(self, path: str | None) -> OpenPhoto:
         """The photo in the file `path`. Raises PhotoError. Photos whose file was deleted are forgotten."""
-        key = key_of_file(path) if path else None
+        key = key_of_file(path) if path else None  # None where there is no such file: open_photo says so
         file = Path(path).resolve() if key else None
         with self._lock:
             for gone in [other for other in self._photos if not other.exists()]:
                 del self._photos[gone]
             known, photo = self._photos.pop(file, (None, None))
-            if key is not None and known == key:
+            if key and known == key:
                 self._photos[file] = key, photo
                 return photo
         started = time.perf_counter()

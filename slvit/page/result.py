@@ -51,7 +51,6 @@ def payload(
 
 def levels(segmentation: Segmentation, size: tuple[int, int]) -> Image.Image:
     """The probability p as a grey picture of `size` (width, height): p >= t where the level is at least 255 t + 0.5."""
-    small = cv2.resize(
-        segmentation.probability, size, interpolation=cv2.INTER_AREA
-    )  # before the levels: a photo is large
+    # Made small before it is made levels: a photo from a phone has ten times the page's pixels.
+    small = cv2.resize(segmentation.probability, size, interpolation=cv2.INTER_AREA)
     return Image.fromarray(np.floor(small * 255 + 0.5).astype(np.uint8))
