@@ -26,6 +26,7 @@ from slvit.page.photo_input import photo_input
 from slvit.page.photos import OpenPhotos
 from slvit.page.save import saved_file
 from slvit.page.sentences import SENTENCES
+from slvit.page.shown import ShownAnswer
 from slvit.page.texts import ENGLISH, TEXTS
 from slvit.page.turns import Turns
 from slvit.pictures import colour_table
@@ -145,11 +146,6 @@ def build_page(
         kept = visit.find(memory, event.answer)
         if kept is None:
             return _notice(ENGLISH["forgotten"], "error"), None
-        look = {
-            "threshold": float(event.threshold),
-            "opacity": float(event.opacity),
-            "colour": tuple(int(channel) for channel in event.colour),
-        }
         insides = event.what in ("maps", "report")
         try:
             with turns.turn():
@@ -157,15 +153,17 @@ def build_page(
                 # Asked again rather than kept: full-size probabilities of a visit would fill the memory, and the
                 # model gives the same bits for the same question.
                 segmentation = ask(opened, kept.expression, inspect=insides, checkpoint=kept.checkpoint)
-                file = saved_file(
-                    event.what,
-                    opened.picture,
-                    segmentation,
+                shown = ShownAnswer(
+                    photo=opened.picture,
+                    segmentation=segmentation,
                     expression=kept.expression,
                     model=kept.model,
                     language=event.language,
-                    **look,
+                    threshold=float(event.threshold),
+                    opacity=float(event.opacity),
+                    colour=tuple(int(channel) for channel in event.colour),
                 )
+                file = saved_file(event.what, shown)
         except FORESEEN as error:
             return _notice(str(error), "error"), None
         return "", str(file)

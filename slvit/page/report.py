@@ -8,39 +8,26 @@ from pathlib import Path
 
 from PIL import Image
 
-from slvit.facts import facts
 from slvit.page.encode import data_url
+from slvit.page.shown import ShownAnswer
 from slvit.page.texts import TEXTS
 from slvit.pictures import heat, overlay, smaller, smaller_mask, stage_pictures, uncertainty_picture, word_picture
-from slvit.segmenter import Segmentation
 
 SHOWN_SIDE = 1280  # longer side in pixels of the photo in the page
 STYLE = Path(__file__).with_name("report.css").read_text("utf-8")
 
 
-def report(
-    photo: Image.Image,
-    segmentation: Segmentation,
-    *,
-    expression: str,
-    model: str,
-    language: str,
-    threshold: float,
-    opacity: float,
-    colour: tuple[int, int, int],
-) -> str:
+def report(shown: ShownAnswer) -> str:
     """The page as text: answer, stages, uncertainty, words and facts, every picture within it.
 
-    segmentation: of `photo` (RGB) and with its inspection. language: of TEXTS, English where there is no such.
+    shown: an answer that has its inspection; English where its language is none of TEXTS.
     """
-    language = language if language in TEXTS else "en"
+    photo, segmentation, inspection = shown.photo, shown.segmentation, shown.segmentation.inspection
+    language = shown.language if shown.language in TEXTS else "en"
     say = {key: html.escape(text) for key, text in TEXTS[language].items()}
-    mask = segmentation.probability >= threshold  # H×W of the photo
     small = smaller(photo, SHOWN_SIDE)
-    small_mask = smaller_mask(mask, small)
-    laid = overlay(small, small_mask, colour=colour, opacity=opacity)
+    laid = overlay(small, smaller_mask(shown.mask, small), colour=shown.colour, opacity=shown.opacity)
     chance = heat(small, segmentation.probability, limits=(0.0, 1.0), side=max(small.size))
-    inspection = segmentation.inspection
     stages = [
         _figure(picture, f"{say['stage']} {number}: {say['before']}, {say['after']}, {say['change']}")
         for number, picture in enumerate(stage_pictures(photo, inspection, side=400, change=True), start=1)
@@ -52,20 +39,19 @@ def report(
     places = f"{len(inspection.patch_index)} {say['of']} {inspection.uncertainty.size}"
     lead = [
         f"{say['confidence']} {segmentation.confidence:.0%}",
-        f"{mask.mean():.1%} {say['area']}",
-        html.escape(model),
+        f"{shown.mask.mean():.1%} {say['area']}",
+        html.escape(shown.model),
     ]
     if not segmentation.found:
         lead.insert(0, f"<strong>{say['no_match']}</strong>")
-    told = json.dumps({"expression": expression, **facts(segmentation, threshold)}, indent=1, ensure_ascii=False)
     return f"""<!doctype html>
 <html lang="{language}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(expression)} · SLViT</title><style>{STYLE}</style></head>
+<title>{html.escape(shown.expression)} · SLViT</title><style>{STYLE}</style></head>
 <body><main>
-<h1>“{html.escape(expression)}”</h1>
+<h1>“{html.escape(shown.expression)}”</h1>
 <p class="small">{" · ".join(lead)}</p>
-{_figure(laid, f"{say['view_overlay']}, {say['threshold']} {threshold:.2f}")}
+{_figure(laid, f"{say['view_overlay']}, {say['threshold']} {shown.threshold:.2f}")}
 <div class="row">{_figure(small, say["photo"])}{_figure(chance, say["view_probability"])}</div>
 <h2>{say["way"]}</h2>
 <p>{say["way_told"]} {say["way_told_here"].replace("#", places)}</p>
@@ -79,7 +65,7 @@ def report(
 <h2>{say["tab_words"]}</h2>
 {"".join(words)}
 <p class="small">{say["words_scale"]}</p>
-<details><summary>JSON</summary><pre>{html.escape(told)}</pre></details>
+<details><summary>JSON</summary><pre>{html.escape(json.dumps(shown.told, indent=1, ensure_ascii=False))}</pre></details>
 </main></body>
 </html>
 """

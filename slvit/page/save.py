@@ -10,13 +10,11 @@ from pathlib import Path
 
 import numpy as np
 from gradio.utils import get_upload_folder
-from PIL import Image
 
-from slvit.facts import facts
 from slvit.insides import save_insides
 from slvit.page.report import report
+from slvit.page.shown import ShownAnswer
 from slvit.pictures import cutout, mask_picture, overlay
-from slvit.segmenter import Segmentation
 
 PROBABILITY = (
     "\nprobability.npy: H×W = {height}×{width} of the photo in pixels, float32. "
@@ -24,32 +22,20 @@ PROBABILITY = (
 )
 
 
-def saved_file(
-    what: str,
-    photo: Image.Image,
-    segmentation: Segmentation,
-    *,
-    expression: str,
-    model: str,
-    language: str,
-    threshold: float,
-    opacity: float,
-    colour: tuple[int, int, int],
-) -> Path:
+def saved_file(what: str, shown: ShownAnswer) -> Path:
     """Writes one of overlay, mask, cutout (PNG), json (facts with COCO RLE), maps (.zip), report (.html) to a folder of
     its own within Gradio's.
 
     There Gradio serves it as it is and deletes it in time; from anywhere else it would make a copy and leave this one.
-    maps and report need a segmentation with its inspection. model, language: what the report says of the model, and in
-    which language. Raises ValueError for any other `what`.
+    maps and report need an answer with its inspection. Raises ValueError for any other `what`.
     """
-    mask = segmentation.probability >= threshold  # H×W
+    photo, segmentation, mask = shown.photo, shown.segmentation, shown.mask
     Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="slvit-", dir=get_upload_folder()))
-    words = re.sub(r"[^\w]+", "-", expression.lower()).strip("-")[:40] or "answer"
+    words = re.sub(r"[^\w]+", "-", shown.expression.lower()).strip("-")[:40] or "answer"
     if what == "json":
         file = folder / f"{words}.json"
-        file.write_text(json.dumps({"expression": expression, **facts(segmentation, threshold)}, indent=1), "utf-8")
+        file.write_text(json.dumps(shown.told, indent=1), "utf-8")
         return file
     if what == "maps":
         maps = folder / words
@@ -63,20 +49,10 @@ def saved_file(
         return archive
     if what == "report":
         file = folder / f"{words}.html"
-        page = report(
-            photo,
-            segmentation,
-            expression=expression,
-            model=model,
-            language=language,
-            threshold=threshold,
-            opacity=opacity,
-            colour=colour,
-        )
-        file.write_text(page, "utf-8")
+        file.write_text(report(shown), "utf-8")
         return file
     pictures = {
-        "overlay": lambda: overlay(photo, mask, colour=colour, opacity=opacity),
+        "overlay": lambda: overlay(photo, mask, colour=shown.colour, opacity=shown.opacity),
         "mask": lambda: mask_picture(mask),
         "cutout": lambda: cutout(photo, mask),
     }
