@@ -1,8 +1,9 @@
 """Photos a second of training on a GPU, and the share of time it waits: python -m benchmarks.train_gpu [--data ROOT]
 
 The base preset at 480×480 in bfloat16, batch 16, as train/configs/refcoco-base.json has it: forward, loss, backward,
-step. First with one batch that stays on the GPU, which is what it can do; then with batches from the loader, as a run
-has them. Where the second takes longer a step, the GPU waits for the loader: that share of the time is printed.
+step, in the config's precision and at the size of its last phase. First with one batch that stays on the GPU, which is
+what it can do; then with batches from the loader, as a run has them. Where the second takes longer a step, the GPU
+waits for the loader: that share of the time is printed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from itertools import repeat
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor
 from transformers import AutoTokenizer
 
@@ -50,17 +52,23 @@ def main() -> int:
         config = TrainConfig.load(args.config)
         drawn = {} if args.data else {"dataset": "folder", "split_by": ""}
         samples = (1 + WARM_UP + args.steps) * config.batch_size
+        side = int(config.phases[-1][1])
         config = dataclasses.replace(
-            config, data=args.data or str(draw_photos(Path(folder))), samples=samples, epochs=None, **drawn
+            config,
+            data=args.data or str(draw_photos(Path(folder))),
+            samples=samples,
+            epochs=None,
+            phases=[[1.0, side]],
+            device=args.device,
+            **drawn,
         )
-        config = with_precision(dataclasses.replace(config, device=args.device))
+        config = with_precision(config)
         tokenizer = AutoTokenizer.from_pretrained(package_folder(MINILM_PACKAGE))  # BERT's vocabulary
         batches = iter(loader(config, SLViTProcessor(SLViTImageProcessor(size=config.size), tokenizer), start=0))
         step = Step(config, device)
         one = {key: tensor.to(device) for key, tensor in next(batches).items()}
         alone = step.seconds(repeat(one), args.steps)
         fed = step.seconds(batches, args.steps)
-    side = int(config.phases[-1][1])
     print(f"{config.preset} at {side}×{side}, {config.precision}, batch {config.batch_size}, on {machine(device)}")
     print(f"one batch, on the GPU already: {config.batch_size / alone:.1f} photos a second")
     print(f"from the loader, {config.workers} workers: {config.batch_size / fed:.1f} photos a second")
@@ -75,10 +83,11 @@ class Step:
 
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
         self.config, self.device = config, device
+        self.accelerator = Accelerator(mixed_precision=config.precision, cpu=device.type == "cpu")
         self.model = SLViTModel(SLViTConfig.from_preset(config.preset, **config.model)).to(device)
         self.model.to(memory_format=torch.channels_last)
         training_mode(self.model)
-        self.optimizer = make_optimizer(self.model, config, device)
+        self.optimizer = self.accelerator.prepare_optimizer(make_optimizer(self.model, config, device))
 
     def seconds(self, batches: Iterator[dict[str, Tensor]], steps: int) -> float:
         """Mean time of `steps` steps, after WARM_UP that are not counted."""
@@ -92,10 +101,9 @@ class Step:
 
     def _step(self, batch: dict[str, Tensor]) -> None:
         pixels = (batch["pixel_values"].float() / 255).contiguous(memory_format=torch.channels_last)  # B×3×H×W
-        halves = self.config.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=halves):
+        with self.accelerator.autocast():
             logits = self.model(pixels, batch["input_ids"], batch["attention_mask"]).logits  # B×2×H×W
-        segmentation_loss(logits, batch["mask"], dice_weight=self.config.dice).backward()
+        self.accelerator.backward(segmentation_loss(logits, batch["mask"], dice_weight=self.config.dice))
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
