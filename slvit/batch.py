@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import sys
+import threading
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -53,6 +56,16 @@ def _as_it_is(item: tuple[Block, Photos]) -> tuple[Block, Photos]:
     return item
 
 
+def _end_with_the_run(_: int) -> None:
+    """Ends this worker when the run is killed: it would wait for ever for somebody to take its photos."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def answer_list(
     segmenter: ReferringSegmenter,
     blocks: Iterator[Block],
@@ -75,6 +88,7 @@ def answer_list(
         prefetch_factor=1 if workers else None,
         # Fresh processes: one that is forked from a process with threads may wait for ever for a lock.
         multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=_end_with_the_run if workers else None,
     )
     for block, photos in opened:
         yield from answer_block(segmenter, block, photos, threshold=threshold, batch=batch, answered=answered)

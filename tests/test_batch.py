@@ -123,6 +123,27 @@ def test_a_killed_run_loses_and_doubles_nothing(pairs: Path, checkpoint: Path, t
     assert (out / "results.jsonl").read_bytes() == (tmp_path / "whole/results.jsonl").read_bytes()
 
 
+def test_a_killed_run_leaves_no_process_behind(photo: Image.Image, checkpoint: Path, tmp_path: Path) -> None:
+    """Its worker has photos for it, more than a pipe holds, when it is killed."""
+    for number in range(48):
+        photo.rotate(number).save(tmp_path / f"{number}.png")
+    lines = [json.dumps({"photo": f"{number}.png", "expression": "the dog"}) for number in range(48)]
+    (tmp_path / "list.jsonl").write_text("\n".join(lines))
+    program = (
+        "import os, signal, sys, slvit.batch as batch, slvit.blocks as blocks\n"
+        "if __name__ == '__main__':\n"
+        "    blocks.LINES = 16\n"
+        "    blocks.facts = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    batch.main(sys.argv[1:])\n"
+    )
+    options = ["--checkpoint", checkpoint, "--device", "cpu", "--threads", "1"]
+    command = [sys.executable, "-c", program, tmp_path / "list.jsonl", tmp_path / "out", *options]
+    environment = {**os.environ, "PYTHONPATH": str(BUNDLED.parents[1])}
+    # Until the last process that has its output ends.
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=90)
+    assert done.returncode == -signal.SIGKILL
+
+
 def test_results_of_another_list_or_other_settings_are_left_alone(
     pairs: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
