@@ -51,6 +51,15 @@ def run(pairs: Path, out: Path, checkpoint: Path, *arguments: str) -> int:
     return main([str(pairs), str(out), *options, *arguments])
 
 
+def run_killed(program: str, pairs: Path, out: Path, checkpoint: Path, *, workers: int) -> None:
+    """`program` as a process that kills itself, waited for until the last process that has its output ends."""
+    options = ["--checkpoint", checkpoint, "--device", "cpu", "--workers", str(workers), "--threads", "1"]
+    command = [sys.executable, "-c", program, pairs, out, *options]
+    environment = {**os.environ, "PYTHONPATH": str(BUNDLED.parents[1])}
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=90)
+    assert done.returncode == -signal.SIGKILL
+
+
 def read(out: Path) -> list[dict]:
     return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
 
@@ -113,11 +122,7 @@ def test_a_killed_run_loses_and_doubles_nothing(pairs: Path, checkpoint: Path, t
         "sys.exit(batch.main(sys.argv[1:]))\n"
     )
     out = tmp_path / "killed"
-    options = ["--checkpoint", checkpoint, "--device", "cpu", "--workers", "0", "--threads", "1"]
-    command = [sys.executable, "-c", program, pairs, out, *options]
-    environment = {**os.environ, "PYTHONPATH": str(BUNDLED.parents[1])}
-    done = subprocess.run(command, env=environment, capture_output=True)
-    assert done.returncode == -signal.SIGKILL
+    run_killed(program, pairs, out, checkpoint, workers=0)
     assert [result["line"] for result in read(out)] == [1, 2, 4, 5, 6]
     assert run(pairs, out, checkpoint) == 0
     assert (out / "results.jsonl").read_bytes() == (tmp_path / "whole/results.jsonl").read_bytes()
@@ -136,12 +141,7 @@ def test_a_killed_run_leaves_no_process_behind(photo: Image.Image, checkpoint: P
         "    blocks.facts = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "    batch.main(sys.argv[1:])\n"
     )
-    options = ["--checkpoint", checkpoint, "--device", "cpu", "--threads", "1"]
-    command = [sys.executable, "-c", program, tmp_path / "list.jsonl", tmp_path / "out", *options]
-    environment = {**os.environ, "PYTHONPATH": str(BUNDLED.parents[1])}
-    # Until the last process that has its output ends.
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=90)
-    assert done.returncode == -signal.SIGKILL
+    run_killed(program, tmp_path / "list.jsonl", tmp_path / "out", checkpoint, workers=1)
 
 
 def test_results_of_another_list_or_other_settings_are_left_alone(

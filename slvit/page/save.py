@@ -29,7 +29,7 @@ def saved_file(what: str, shown: ShownAnswer) -> Path:
     There Gradio serves it as it is and deletes it in time; from anywhere else it would make a copy and leave this one.
     maps and report need an answer with its inspection. Raises ValueError for any other `what`.
     """
-    photo, segmentation, mask = shown.photo, shown.segmentation, shown.mask
+    photo, segmentation = shown.photo, shown.segmentation
     Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="slvit-", dir=get_upload_folder()))
     words = re.sub(r"[^\w]+", "-", shown.expression.lower()).strip("-")[:40] or "answer"
@@ -52,9 +52,9 @@ def saved_file(what: str, shown: ShownAnswer) -> Path:
         file.write_text(report(shown), "utf-8")
         return file
     pictures = {
-        "overlay": lambda: overlay(photo, mask, colour=shown.colour, opacity=shown.opacity),
-        "mask": lambda: mask_picture(mask),
-        "cutout": lambda: cutout(photo, mask),
+        "overlay": lambda: overlay(photo, shown.mask, colour=shown.colour, opacity=shown.opacity),
+        "mask": lambda: mask_picture(shown.mask),
+        "cutout": lambda: cutout(photo, shown.mask),
     }
     if what not in pictures:
         raise ValueError(f"There is nothing called {what} to save: choose overlay, mask, cutout, json, maps or report.")
