@@ -339,8 +339,9 @@ class FastDecoder:
         self.bases = nmf.bases[0].T.contiguous()  # r×C_d
         self.first_bases, self.first_gram = Linear(self.bases), self.bases @ self.bases.T  # the same for every photo
 
-    def __call__(self, features: list[Tensor | None]) -> Tensor:
-        """features: B×H_i×W_i×C_i, or None where a stage does not reach the decoder. Gives B×2×H_1×W_1 logits."""
+    def __call__(self, features: list[Tensor | None]) -> tuple[Tensor, Tensor]:
+        """features: B×H_i×W_i×C_i, or None where a stage does not reach the decoder. Gives B×2×H_1×W_1 logits, and
+        what they are read from, B×C_d/2×H_1×W_1."""
         number, first = next((number, x) for number, x in enumerate(features) if x is not None)
         size = [side * 2**number for side in first.shape[1:3]]  # H_1×W_1
         x = None
@@ -354,8 +355,8 @@ class FastDecoder:
         x = self.squeeze_norm(x).relu_().permute(0, 2, 3, 1).flatten(1, 2)  # B×P×C_d
         x = torch.stack([self._hamburger(one) for one in x]) if len(x) > 1 else self._hamburger(x[0])[None]
         x = self.align(x).unflatten(1, size).permute(0, 3, 1, 2)  # B×C_d/2×H_1×W_1
-        x = self.align_norm(x).relu_().permute(0, 2, 3, 1)
-        return self.classifier(x).permute(0, 3, 1, 2)
+        x = self.align_norm(x).relu_()
+        return self.classifier(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2), x
 
     def _hamburger(self, x: Tensor) -> Tensor:
         """x: P×C_d of one photo. Gives ReLU(x + group norm(1×1(factorisation)))."""
@@ -412,6 +413,7 @@ class FastSLViT(nn.Module):
         self.words_to_blocks, self.split = _words_to_blocks(model)
         self.urce = None if model.urce is None else FastURCE(model.urce)
         self.decoder = FastDecoder(model.decoder)
+        self.presence = model.presence
         self.eval()
 
     @torch.inference_mode()
@@ -475,10 +477,14 @@ class FastSLViT(nn.Module):
             enhanced, attention = self.urce(features, index, output_attention=output_insides)  # eq. 10-12
 
         reaching = {"enhanced": enhanced, "plain": features, "none": [None] * 4}
-        logits = self.decoder([reaching[choice][number] for number, choice in enumerate(config.decoder_features)])
+        read = [reaching[choice][number] for number, choice in enumerate(config.decoder_features)]
+        logits, aligned = self.decoder(read)
+        presence, evidence = None, None
+        if self.presence is not None:
+            presence, evidence = self.presence(logits, aligned, enhanced[3].permute(0, 3, 1, 2))
         logits = F.interpolate(logits, size=(H, W), mode="bilinear", align_corners=False)  # B×2×H×W
         if not output_insides:
-            return SLViTOutput(logits=logits)
+            return SLViTOutput(logits=logits, presence=presence, presence_features=evidence)
         return SLViTOutput(
             logits=logits,
             features=[feature.permute(0, 3, 1, 2) for feature in features],  # B×C_i×H_i×W_i
@@ -488,6 +494,8 @@ class FastSLViT(nn.Module):
             uncertainty=uncertainty,
             patch_index=index,
             attention=attention,
+            presence=presence,
+            presence_features=evidence,
         )
 
 

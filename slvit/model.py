@@ -34,7 +34,7 @@ CELLS_AT_480 = 225  # cells of stage 4 for a 480×480 photo: what `top_k` counts
 
 @dataclass
 class SLViTOutput(ModelOutput):
-    """What a forward pass gives; all but `logits` are None unless the insides were asked for.
+    """What a forward pass gives; all but `logits` and `presence` are None unless the insides were asked for.
 
     logits: B×2×H×W, channel 1 is what the expression means.
     features, enhanced_features: F_i and F̃_i, lists of 4 tensors B×C_i×H_i×W_i.
@@ -42,6 +42,8 @@ class SLViTOutput(ModelOutput):
     correlation: R_i, list of 4, B×H_i×W_i. uncertainty: map_U, B×H_4×W_4, not negative.
     patch_index: the K most uncertain cells, row-major in H_4×W_4, in falling order, B×K (K may be 0).
     attention: URCE's attention among the tokens of each patch, B×K×8×N×N, N = 85 when all stages take part.
+    presence: B, the logit of what is meant being there at all, and presence_features, B×(C_d/2 + 2·C_4), what it is
+    read from; None without that head (`SLViTConfig.presence`).
     """
 
     logits: Tensor | None = None
@@ -52,6 +54,8 @@ class SLViTOutput(ModelOutput):
     uncertainty: Tensor | None = None
     patch_index: Tensor | None = None
     attention: Tensor | None = None
+    presence: Tensor | None = None
+    presence_features: Tensor | None = None
 
 
 # --- Scale-wise language-guided encoder (sections 3.2 and 3.3) --------------------------------------------------------
@@ -343,9 +347,9 @@ class Decoder(nn.Module):
         self.align = nn.Sequential(nn.Conv2d(C_d, C_d // 2, 1, bias=False), nn.GroupNorm(32, C_d // 2))
         self.classifier = nn.Conv2d(C_d // 2, 2, 1)
 
-    def forward(self, features: list[Tensor | None]) -> Tensor:
-        """features: for each stage B×C_i×H_i×W_i, or None where it does not reach the decoder; stage 1's size H_1×W_1
-        is that of the result's B×2×H_1×W_1 logits."""
+    def forward(self, features: list[Tensor | None]) -> tuple[Tensor, Tensor]:
+        """features: for each stage B×C_i×H_i×W_i, or None where it does not reach the decoder. Gives the logits,
+        B×2×H_1×W_1 in stage 1's size, and the features that they are read from, B×C_d/2×H_1×W_1."""
         squeezed = [
             None if feature is None else squeeze(feature)  # B×C_d×H_i×W_i: each at its own size
             for squeeze, feature in zip(self.squeeze, features, strict=True)
@@ -358,14 +362,46 @@ class Decoder(nn.Module):
         with torch.autocast(x.device.type, enabled=False):  # the products of the updates leave half precision's range
             ham = self.nmf(ham.float().flatten(2)).unflatten(2, size)  # B×C_d×H_1×W_1
         x = F.relu(x + self.ham_out(ham.to(x.dtype)))
-        x = F.relu(self.align(x))
-        return self.classifier(x)  # B×2×H_1×W_1
+        x = F.relu(self.align(x))  # B×C_d/2×H_1×W_1
+        return self.classifier(x), x
 
 
 def _resize(x: Tensor, size: list[int]) -> Tensor:
     if list(x.shape[-2:]) == list(size):
         return x
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+# --- Is it there at all? (ours) ---------------------------------------------------------------------------------------
+
+
+class Presence(nn.Module):
+    """Whether what the words mean is in the photo at all: the mask's own probabilities hardly tell.
+
+    A logistic regression on features that the network has anyway, under the mask and over the whole photo.
+    """
+
+    def __init__(self, config: SLViTConfig) -> None:
+        super().__init__()
+        self.classifier = nn.Linear(config.decoder_channels // 2 + 2 * config.channels[3], 1)
+
+    def forward(self, logits: Tensor, aligned: Tensor, deepest: Tensor) -> tuple[Tensor, Tensor]:
+        """logits: B×2×H_1×W_1. aligned: what they are read from, B×C_d/2×H_1×W_1. deepest: F̃_4.
+
+        Gives B logits and what they are read from in turn, B×(C_d/2 + 2·C_4), both float32.
+        """
+        probability = (logits[:, 1:] - logits[:, :1]).float().sigmoid()  # B×1×H_1×W_1
+        coarse = F.avg_pool2d(probability, 8)  # B×1×H_4×W_4
+        aligned, deepest = aligned.float(), deepest.float()
+        x = torch.cat((_under(probability, aligned), _under(coarse, deepest), deepest.mean(dim=(2, 3))), dim=1)
+        with torch.autocast(x.device.type, enabled=False):
+            weight, bias = self.classifier.weight.float(), self.classifier.bias.float()
+            return F.linear(x, weight, bias)[:, 0], x
+
+
+def _under(probability: Tensor, feature: Tensor) -> Tensor:
+    """The mean of `feature` (B×C×H×W) weighted by `probability` (B×1×H×W): B×C."""
+    return (feature * probability).sum(dim=(2, 3)) / probability.sum(dim=(2, 3)).clamp_min(1e-6)
 
 
 # --- The whole --------------------------------------------------------------------------------------------------------
@@ -388,6 +424,7 @@ class SLViTModel(PreTrainedModel):
         self.stages = nn.ModuleList(Stage(config, number) for number in range(4))
         self.urce = URCE(config) if config.urce else None
         self.decoder = Decoder(config)
+        self.presence = Presence(config) if config.presence else None
         self.frozen_stages = 0  # so many of the first stages give no gradient to anything, see train.optimizer.freeze
         self.post_init()
 
@@ -472,10 +509,14 @@ class SLViTModel(PreTrainedModel):
             enhanced, attention = self.urce(features, index, output_attention=output_insides)  # eq. 10-12
 
         reaching = {"enhanced": enhanced, "plain": features, "none": [None] * 4}
-        logits = self.decoder([reaching[choice][number] for number, choice in enumerate(config.decoder_features)])
+        read = [reaching[choice][number] for number, choice in enumerate(config.decoder_features)]
+        logits, aligned = self.decoder(read)
+        presence, evidence = None, None
+        if self.presence is not None:
+            presence, evidence = self.presence(logits, aligned, enhanced[3])
         logits = F.interpolate(logits.float(), size=(H, W), mode="bilinear", align_corners=False)  # B×2×H×W
         if not output_insides:
-            return SLViTOutput(logits=logits)
+            return SLViTOutput(logits=logits, presence=presence, presence_features=evidence)
         return SLViTOutput(
             logits=logits,
             features=features,
@@ -487,6 +528,8 @@ class SLViTModel(PreTrainedModel):
             uncertainty=uncertainty,
             patch_index=index,
             attention=attention,
+            presence=presence,
+            presence_features=evidence,
         )
 
 

@@ -59,7 +59,8 @@ class Segmentation:
     """The answer to one expression about one photo of H×W pixels.
 
     mask: bool H×W, where the probability is at least 0.5. probability: float32 H×W in 0..1.
-    confidence: mean probability over the mask, or the largest probability anywhere when the mask is empty; 0..1.
+    confidence: 0..1, the probability that what is meant is there, by the checkpoint's head for it; without one the mean
+    probability over the mask, or the largest anywhere when the mask is empty.
     found: whether there is a mask and its confidence reaches the checkpoint's threshold.
     timings: seconds by step: open, prepare, prior, text, model, resize, and total, their sum. A photo that is still
     remembered is neither opened nor prepared again, which shows as 0. words: what was read of the expression.
@@ -189,11 +190,12 @@ class ReferringSegmenter:
             with _timed(timings, "model"):
                 pixel_values = self.processor.image_processor.to_tensor([photo.pixels for photo in photos])
                 inputs = (pixel_values.to(self.device, self.model.dtype), *(x.to(self.device) for x in tokens.values()))
-                logits = self.model(*inputs).logits.float().cpu()  # B×2×H×W
+                output = self.model(*inputs)
+                logits, presences = output.logits.float().cpu(), presences_of(output)  # B×2×H×W
         shares = {step: seconds / len(photos) for step, seconds in timings.items()}
         return [
-            self._segmentation(one, photo, dict(shares), read)
-            for one, photo, read in zip(logits, photos, words, strict=True)
+            self._segmentation(one, presence, photo, dict(shares), read)
+            for one, presence, photo, read in zip(logits, presences, photos, words, strict=True)
         ]
 
     def encode(self, photo: PhotoSource | PreparedPhoto) -> EncodedPhoto:
@@ -255,26 +257,27 @@ class ReferringSegmenter:
                     lambda pixels: self._forward(encoded, pixels, tokens, inspect=inspect, patches=patches),
                     encoded.pixel_values,
                 )
-                logits = output.logits[0].float().cpu()  # 2×H×W
+                logits, (presence,) = output.logits[0].float().cpu(), presences_of(output)  # 2×H×W
         inspection = None
         if inspect:
             H, W = seen.shape[-2:]
             inspection = _inspection(output, self.processor.tokens(tokens["input_ids"][0]), (H, W))
-        return self._segmentation(logits, encoded, timings, words, inspection)
+        return self._segmentation(logits, presence, encoded, timings, words, inspection)
 
     def _segmentation(
         self,
         logits: Tensor,
+        presence: float | None,
         photo: PreparedPhoto | EncodedPhoto,
         timings: dict[str, float],
         words: Words,
         inspection: Inspection | None = None,
     ) -> Segmentation:
-        """logits: 2×H×W as the model sees the photo."""
+        """logits: 2×H×W as the model sees the photo. presence: see `presences_of`."""
         with _timed(timings, "resize"):
             probability = self.processor.probability(logits, photo.size, photo.guide)  # H×W of the photo
             mask = probability >= 0.5
-            confidence = confidence_of(probability, mask)
+            confidence = confidence_of(probability, mask, presence)
         found = bool(mask.any()) and confidence >= self.processor.image_processor.found_threshold
         timings["total"] = sum(timings.values())
         return Segmentation(mask, probability, confidence, found, timings, words, inspection)
@@ -353,8 +356,18 @@ def _halved(pixel_values: Tensor) -> Tensor:
     return torch.nn.functional.interpolate(pixel_values, size=size, mode="area")  # 1×3×size
 
 
-def confidence_of(probability: np.ndarray, mask: np.ndarray) -> float:
-    """The mean probability (H×W) over `mask`, or the largest where it is empty: 0..1."""
+def presences_of(output: SLViTOutput) -> list[float | None]:
+    """The probability (0..1) of each expression of a batch that what it means is there; None without that head."""
+    if output.presence is None:
+        return [None] * len(output.logits)
+    return output.presence.float().sigmoid().tolist()
+
+
+def confidence_of(probability: np.ndarray, mask: np.ndarray, presence: float | None = None) -> float:
+    """`presence` where the model says one; else the mean probability (H×W) over `mask`, or the largest where it is
+    empty. All 0..1."""
+    if presence is not None:
+        return presence
     if mask.any():
         return float(np.mean(probability, where=mask, dtype=np.float64))
     return float(probability.max())

@@ -159,8 +159,10 @@ def test_the_threshold_leaves_less_than_a_tenth_as_false_alarms() -> None:
     assert at.false_alarms == pytest.approx(5) and at.told == 25
 
 
-def test_the_threshold_is_never_below_a_masks_least_confidence() -> None:
-    assert best_threshold([record(n, confidence=0.1, predicted=0) for n in range(10)]) == 0.5
+def test_the_threshold_counts_empty_masks_as_called_absent_however_sure() -> None:
+    assert best_threshold([record(n, confidence=0.9, predicted=0) for n in range(10)]) == 0
+    half = [record(n, confidence=0.9, predicted=n) for n in (0, *range(1, 15))]
+    assert best_threshold([*half, *(record(n, confidence=0.3) for n in range(15, 20))]) == 0.3
     assert best_threshold([record(0, confidence=0.8)]) == 0.8
     assert best_threshold([]) is None
 

@@ -35,7 +35,7 @@ from slvit.model import SLViTModel
 from slvit.photo import open_photo
 from slvit.pictures import contact_sheet
 from slvit.processor import SLViTProcessor, input_size
-from slvit.segmenter import choose_device
+from slvit.segmenter import choose_device, presences_of
 from train.data.example import Example
 from train.data.layout import DATASETS, examples_of, partition_of, splits_of, the_dataset_in
 from train.metrics import Scores, is_found, measure
@@ -46,7 +46,8 @@ LAVT_SIDE = 480
 
 log = logging.getLogger("train.evaluate")
 Result = TypeVar("Result")
-Finish = Callable[[int, np.ndarray, np.ndarray], Result]  # example's number, probability and truth as scored, H×W
+# Example's number, probability and truth as scored, both H×W, and its presence, see `slvit.segmenter.presences_of`.
+Finish = Callable[[int, np.ndarray, np.ndarray, float | None], Result]
 
 
 @dataclass(frozen=True)
@@ -141,10 +142,11 @@ def evaluate(
     batches = batches_of(examples, view, batch=batch or default_batch(model.device))
     state = PartialState()
 
-    def finish(number: int, probability: np.ndarray, truth: np.ndarray) -> Any:
+    def finish(number: int, probability: np.ndarray, truth: np.ndarray, presence: float | None) -> Any:
         example = examples[number]
         absent = not example.segmentation
-        return measure(probability, truth, number=number, kind=example.kind, source=example.source, absent=absent)
+        kind, source = example.kind, example.source
+        return measure(probability, truth, presence, number=number, kind=kind, source=source, absent=absent)
 
     mine = batches[state.process_index :: state.num_processes]
     shown = tqdm(mine, "evaluate", unit="batch", disable=not (progress and state.is_main_process), leave=False)
@@ -204,20 +206,21 @@ def answer(
         places = {photo: place for place, photo in enumerate(first)}
         unreadable = _unreadable(processor, examples, numbers)
         read = [number for number in numbers if number not in unreadable]
-        answers: dict[int, Tensor] = {}
+        answers: dict[int, tuple[Tensor, float | None]] = {}
         if read:
             expressions = [examples[number].expression for number in read]
             index = torch.tensor([places[examples[number].photo] for number in read])  # B
             answers = dict(
-                zip(read, _logits(model, processor, pixels, index, expressions, bfloat16=bfloat16), strict=True)
+                zip(read, _answers(model, processor, pixels, index, expressions, bfloat16=bfloat16), strict=True)
             )
         results = []
         for number in numbers:
             truth = view.truth(examples[number])  # H×W
-            probability = np.zeros(truth.shape, np.float32)
+            probability, presence = np.zeros(truth.shape, np.float32), None
             if number in answers:
-                probability = processor.probability(answers[number], truth.shape, guides[examples[number].photo])
-            results.append(finish(number, probability, truth))
+                logits, presence = answers[number]
+                probability = processor.probability(logits, truth.shape, guides[examples[number].photo])
+            results.append(finish(number, probability, truth, presence))
         return results
 
     was_training, threads = model.training, torch.get_num_threads()
@@ -233,7 +236,7 @@ def answer(
         model.train(was_training)
 
 
-def _logits(
+def _answers(
     model: SLViTModel,
     processor: SLViTProcessor,
     pixels: Tensor,
@@ -241,20 +244,20 @@ def _logits(
     expressions: list[str],
     *,
     bfloat16: bool,
-) -> Tensor:
-    """Logits of B expressions, float32 B×2×H×W, on the CPU. pixels: P×3×H×W. index: B, each expression's photo."""
+) -> list[tuple[Tensor, float | None]]:
+    """Logits (float32 2×H×W, on the CPU) and presence of B expressions. pixels: P×3×H×W. index: B, each one's photo."""
     tokens, _ = processor.read(expressions)
     pixels = pixels.to(model.device, model.dtype).contiguous(memory_format=torch.channels_last)
     index = index.to(model.device)
     with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
         features = model.encode_photo(pixels)  # once a photo, not once an expression
-        logits = model(
+        output = model(
             pixels[index],  # B×3×H×W
             tokens["input_ids"].to(model.device),
             tokens["attention_mask"].to(model.device),
             prior_features=None if features is None else [feature[index] for feature in features],
-        ).logits
-    return logits.float().cpu()
+        )
+    return list(zip(output.logits.float().cpu(), presences_of(output), strict=True))
 
 
 def _unreadable(processor: SLViTProcessor, examples: Sequence[Example], numbers: list[int]) -> list[int]:
@@ -313,7 +316,9 @@ def sheet(
 ) -> Image.Image:
     """A contact sheet of the examples `numbers`, in their order: photo, predicted mask, true contour, scores."""
 
-    def finish(place: int, probability: np.ndarray, truth: np.ndarray) -> tuple[int, tuple[Any, ...]]:
+    def finish(
+        place: int, probability: np.ndarray, truth: np.ndarray, presence: float | None
+    ) -> tuple[int, tuple[Any, ...]]:
         number = numbers[place]
         example, record = examples[number], scores.records[number]
         told = f"IoU {record.iou:.2f}" if not record.absent else "nothing is meant"

@@ -65,11 +65,19 @@ class Record:
 
 
 def measure(
-    probability: np.ndarray, truth: np.ndarray, *, number: int, kind: str, source: str, absent: bool = False
+    probability: np.ndarray,
+    truth: np.ndarray,
+    presence: float | None = None,
+    *,
+    number: int,
+    kind: str,
+    source: str,
+    absent: bool = False,
 ) -> Record:
     """The record of one answer.
 
     probability: float H×W in 0..1; the mask is where it reaches 0.5. truth: bool H×W, all False if `absent`.
+    presence: see `slvit.segmenter.presences_of`.
     Raises ValueError when their sizes differ.
     """
     if probability.shape != truth.shape:
@@ -85,7 +93,7 @@ def measure(
         intersection=intersection,
         union=predicted + int(np.count_nonzero(truth)) - intersection,
         predicted=predicted,
-        confidence=confidence_of(probability, mask),
+        confidence=confidence_of(probability, mask, presence),
         point=None if absent else bool(truth.flat[int(probability.argmax())]),
         boundary=None if absent else boundary_f(mask, truth),
     )
@@ -210,15 +218,15 @@ def auroc(records: Sequence[Record]) -> float | None:
 
 
 def best_threshold(records: Sequence[Record], *, limit: float = FALSE_ALARM_LIMIT) -> float | None:
-    """The highest threshold of confidence (0.5..1) that calls less than `limit` percent of what is there absent.
+    """The highest threshold of confidence (0..1) that calls less than `limit` percent of what is there absent.
 
-    It is 0.5, the least that any mask has, where too many are answered with an empty mask. None without such records.
+    Answers with an empty mask count as called absent at any threshold. None where nothing is there.
     """
-    there = sorted(record.confidence for record in records if not record.absent)
+    there = sorted(record.confidence if record.predicted else 0.0 for record in records if not record.absent)
     if not there:
         return None
     allowed = max(0, math.ceil(limit / 100 * len(there)) - 1)
-    return max(0.5, there[min(allowed, len(there) - 1)])
+    return there[min(allowed, len(there) - 1)]
 
 
 @dataclass(frozen=True)

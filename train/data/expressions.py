@@ -592,9 +592,8 @@ class Describer:
     def absent(self) -> Made | None:
         """An expression for what is certainly not there, sometimes close to what is."""
         things = self.scene.things
-        present = {t.category for t in things}
         ways = []
-        away = sorted(c for c in self.scene.complete - present if not self._confusable(c))
+        away = self.away()
         if away:
             ways += ["category"] * 4
         known = [j for j, t in enumerate(things) if self.sure(j) and not t.region and t.category != "person"]
@@ -645,6 +644,11 @@ class Describer:
         if not free:
             return None
         return Made(self.the(f"{self.pick(*free)} {self.noun(index)}"), "absent", ())
+
+    def away(self) -> list[str]:
+        """Categories of which certainly nothing is there, nor anything that could be taken for it."""
+        present = {thing.category for thing in self.scene.things}
+        return sorted(c for c in self.scene.complete - present if not self._confusable(c))
 
     def _confusable(self, category: str) -> bool:
         """Whether something present could be taken for an absent category."""

@@ -99,6 +99,7 @@ class MadeSamples(Dataset):
         donors: dict[str, list[tuple[int, int]]] = {}
         backgrounds = []
         self.lacking: dict[str, list[int]] = {}  # by category the photos known to show none of it
+        self.owners: dict[str, list[tuple[int, int]]] = {}  # by category all that can be described
         self.called: list[tuple[int, int]] = []  # donors of whom it is known whether they are man, woman or child
         for at, photo in enumerate(self.photos):
             H, W = photo.size
@@ -115,6 +116,7 @@ class MadeSamples(Dataset):
                         self.called.append((at, number))
                 if annotation["area"] < 0.0015 * H * W:
                     continue
+                self.owners.setdefault(category, []).append((at, number))
                 described = 3.0 if annotation.get("expressions") else 1.0
                 if annotation.get("expressions"):
                     bare = all(" " not in phrase for phrase in annotation["expressions"])
@@ -199,8 +201,23 @@ class MadeSamples(Dataset):
     def _absent(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
         photo = self.photos[self.backgrounds[int(rng.integers(len(self.backgrounds)))]]
         scene, _ = self._cut(photo, None, rng, size, whole=rng.random() < 0.6)
-        made = Describer(scene, rng).absent()
+        describer = Describer(scene, rng)
+        made = self._said_elsewhere(describer.away(), rng, size) if rng.random() < 0.5 else describer.absent()
         return self._finished(scene, [made] if made else [], rng)
+
+    def _said_elsewhere(self, away: list[str], rng: np.random.Generator, size: tuple[int, int]) -> Made | None:
+        """What is true of a thing in another photo, one of the categories `away` here: no wording alone tells that an
+        expression means nothing."""
+        away = [category for category in away if category in self.owners]
+        if not away:
+            return None
+        owners = self.owners[away[int(rng.integers(len(away)))]]
+        at, number = owners[int(rng.integers(len(owners)))]
+        elsewhere, numbers = self._cut(
+            self.photos[at], self.photos[at].annotations[number]["bbox"], rng, size, whole=False
+        )
+        made = Describer(elsewhere, rng).of(numbers.index(number)) if number in numbers else []
+        return Made(choose(made, rng).text, "absent", ()) if made else None
 
     def _pasted(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
         """A scene with objects from other photos on it."""

@@ -1,0 +1,163 @@
+"""Fits the head that says whether what is meant is there: python -m train.presence --checkpoint DIR --data ROOT
+
+The network stays as it is; what it knows of a made sample under the mask is put to a logistic regression, whose weights
+are written into the checkpoint folder. Half of the samples mean nothing. Fit it again after every further training.
+
+Wordings must not give the answer away: made expressions for nothing are worded unlike the others ("third from the
+left"), so samples are weighed by the inverse of what a regression on the words alone gives them (inverse propensity
+weighting, Rosenbaum and Rubin, Biometrika 1983).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from slvit.checkpoint import load_checkpoint
+from slvit.errors import CheckpointError
+from slvit.fast import FastSLViT
+from slvit.model import Presence, SLViTModel
+from slvit.processor import SLViTProcessor
+from slvit.segmenter import choose_device
+from train.config import TrainConfig
+from train.export import FROZEN, INDEX, export
+from train.loader import loader
+
+ABSENT = 0.5  # of the samples
+HEAVIEST = 5.0  # weight of a sample, where they would be 0.5 each if words told nothing
+TOGETHER = 8  # samples of a forward pass
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What N made samples give. features: N×(C_d/2 + 2·C_4), see `Presence`. words: N×C_l, the mean of L over the
+    words. there: bool N, whether the expression means anything."""
+
+    features: Tensor
+    words: Tensor
+    there: Tensor
+
+
+def gather(
+    model: SLViTModel | FastSLViT, reader: SLViTModel, processor: SLViTProcessor, config: TrainConfig
+) -> Evidence:
+    """What `model` makes of the samples of `config`. reader: the same network, whose `encode_text` reads the words."""
+    features, words, there = [], [], []
+    batches = loader(config, processor, start=0)
+    for batch in tqdm(batches, "samples", unit="batch", leave=False):
+        there.append(batch["mask"].flatten(1).bool().any(dim=1))
+        batch = {key: tensor.to(reader.device) for key, tensor in batch.items() if key != "mask"}
+        pixels = batch.pop("pixel_values").to(reader.dtype) / 255  # B×3×H×W, 0..1
+        with torch.inference_mode():
+            features.append(model(pixels, **batch).presence_features.cpu())
+            is_word = batch["attention_mask"][:, :, None]  # B×T×1
+            read = reader.encode_text(**batch).float()  # B×T×C_l
+            words.append(((read * is_word).sum(dim=1) / is_word.sum(dim=1)).cpu())
+    return Evidence(torch.cat(features), torch.cat(words), torch.cat(there))
+
+
+def fit(evidence: Evidence, *, penalty: float) -> tuple[Tensor, Tensor]:
+    """Weight (1×F) and bias (1) of the head. penalty: of the squared weights, features in standard deviations."""
+    there = evidence.there.double()
+    if not 0 < there.mean() < 1:
+        raise ValueError("All of the samples mean something, or none does: there is nothing to tell apart.")
+    even = torch.ones_like(there)
+    weight, bias = regression(evidence.words.double(), there, even, penalty=3 * penalty)
+    told = torch.sigmoid(evidence.words.double() @ weight + bias)  # N: what the words alone give away
+    share = there.mean()
+    weights = torch.where(evidence.there, share / told, (1 - share) / (1 - told)).clamp(max=HEAVIEST)
+    weight, bias = regression(evidence.features.double(), there, weights, penalty=penalty)
+    return weight[None].float(), bias[None].float()
+
+
+def regression(x: Tensor, y: Tensor, weights: Tensor, *, penalty: float) -> tuple[Tensor, Tensor]:
+    """Logistic regression of y (N, 0 or 1) on x (N×F): weight F and bias, for `x` as it is."""
+    mean, deviation = x.mean(dim=0), x.std(dim=0).clamp_min(1e-6)
+    x = (x - mean) / deviation
+    weight = torch.zeros(x.shape[1], dtype=x.dtype, requires_grad=True)
+    bias = torch.zeros((), dtype=x.dtype, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weight, bias], max_iter=500, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = F.binary_cross_entropy_with_logits(x @ weight + bias, y, weight=weights)
+        value = value + penalty * weight.square().sum() / len(x)
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    weight, bias = weight.detach(), bias.detach()
+    return weight / deviation, bias - (mean / deviation) @ weight
+
+
+def add_presence(
+    folder: Path, data: Path, *, samples: int, seed: int, penalty: float, recipe: dict, device: str, workers: int
+) -> None:
+    """Fits the head on made samples of `data` and writes it into the checkpoint `folder`, the other weights untouched.
+
+    Raises CheckpointError, FileNotFoundError or ValueError naming what is missing or does not fit.
+    """
+    chosen = choose_device(device)
+    model, processor = load_checkpoint(folder, device=chosen, dtype=torch.float32)
+    if not (folder / INDEX).exists():
+        raise ValueError(f"{folder} has no {INDEX}: only what a training run exported can be given the head.")
+    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
+    config = TrainConfig(
+        data=str(data),
+        recipe={"absent": ABSENT} | recipe,
+        samples=samples,
+        batch_size=TOGETHER,
+        phases=[[1.0, processor.image_processor.size // 32 * 32]],
+        workers=workers,
+        seed=seed,
+    )
+    model.config.presence, model.presence = True, Presence(model.config).to(chosen)
+    asked = FastSLViT(model) if chosen.type == "cpu" else model
+    weight, bias = fit(gather(asked, model, processor, config), penalty=penalty)
+    with torch.no_grad():
+        model.presence.classifier.weight.copy_(weight)
+        model.presence.classifier.bias.copy_(bias)
+    dtype = getattr(torch, json.loads((folder / "config.json").read_text(encoding="utf-8"))["dtype"])
+    export(model, processor, folder, frozen={key for key, file in index.items() if file == FROZEN}, dtype=dtype)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Gives the exit code: 0, or 2 after a sentence on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m train.presence", description=__doc__.partition(":")[0] + ".")
+    parser.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="folder that gets the head")
+    parser.add_argument("--data", type=Path, required=True, metavar="ROOT", help="annotated photos, as for training")
+    parser.add_argument("--samples", type=int, default=6000)
+    parser.add_argument("--seed", type=int, default=1000, help="of the samples (1000)")
+    parser.add_argument("--penalty", type=float, default=30.0, help="of large weights (30)")
+    parser.add_argument("--recipe", type=json.loads, default={}, metavar="JSON", help="fields of Recipe, as in training")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make samples (1)")
+    args = parser.parse_args(arguments)
+    try:
+        add_presence(
+            args.checkpoint,
+            args.data,
+            samples=args.samples // TOGETHER * TOGETHER,
+            seed=args.seed,
+            penalty=args.penalty,
+            recipe=args.recipe,
+            device=args.device,
+            workers=args.workers,
+        )
+    except (CheckpointError, FileNotFoundError, ValueError) as error:
+        print(f"train.presence: {error}", file=sys.stderr)
+        return 2
+    print(args.checkpoint)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
