@@ -1,7 +1,7 @@
 """Configuration of SLViT and its presets.
 
 SLViT: Scale-Wise Language-Guided Vision Transformer for Referring Image Segmentation, IJCAI 2023.
-Every row of the paper's table 2 is a field here; `visual_prior`, `coordinates` and `presence` are this project's own additions.
+Every row of the paper's table 2 is a field here; `visual_prior`, `coordinates` and `presence` are this project's own.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from train import presence
 from train.data.made import MadeSamples, Recipe
 from train.evaluate import evaluate
 from train.export import FROZEN, PRESENCE, TRAINED
-from train.presence import Evidence, fit
+from train.presence import Evidence, fit, told_apart
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +112,14 @@ def test_what_is_always_there_cannot_be_told_apart() -> None:
         fit(Evidence(some, some, torch.ones(10, dtype=torch.bool)), penalty=1.0)
 
 
+def test_what_is_told_apart() -> None:
+    there = torch.tensor([True] * 10 + [False] * 4)
+    seen = torch.tensor([*range(1, 11), 0.5, 1.5, 2.5, 20.0])[:, None]
+    ranked, told = told_apart(Evidence(seen, seen, there), torch.tensor([[1.0]]), torch.tensor([0.0]))
+    assert ranked == pytest.approx(100 * (10 + 9 + 8 + 0) / 40)
+    assert told == pytest.approx(50)  # a tenth of those there lie below 1.9
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run's own folder, with photos of which it is known that they show no person."""
@@ -151,6 +159,7 @@ def test_the_command_adds_the_head_and_leaves_the_rest(folder: Path, capsys: pyt
     before = {name: (checkpoint / name).read_bytes() for name in (FROZEN, TRAINED, "preprocessor_config.json")}
     command = ["--checkpoint", str(checkpoint), "--data", str(folder / "data"), "--samples", "40", "--workers", "0"]
     assert presence.main(command) == 0
+    assert "AUROC" in capsys.readouterr().out
     assert {name: (checkpoint / name).read_bytes() for name in before} == before
     assert (checkpoint / PRESENCE).stat().st_size < 20_000
     segmenter = ReferringSegmenter.from_pretrained(checkpoint)
