@@ -20,8 +20,10 @@ pixels = np.asarray(photo.resize((W, H), Image.Resampling.BICUBIC, reducing_gap=
 ids = np.array([Tokenizer.from_file(str(Path(model).with_name("tokenizer.json"))).encode(expression).ids])  # 1×T
 
 inputs = {"pixel_values": pixels.transpose(2, 0, 1)[None], "input_ids": ids, "attention_mask": np.ones_like(ids)}
-background, meant = onnxruntime.InferenceSession(model).run(None, inputs)[0][0]  # H×W each
+logits, *presence = onnxruntime.InferenceSession(model).run(None, inputs)
+background, meant = logits[0]  # H×W each
 difference = np.array(Image.fromarray(meant - background).resize(photo.size, Image.Resampling.BICUBIC))
 mask = difference >= 0
 Image.fromarray(mask).save(out)
-print(f"{mask.mean():.1%} of the photo, confidence {np.mean(1 / (1 + np.exp(-difference[mask]))):.2f}")
+confidence = np.mean(1 / (1 + np.exp(-(presence[0] if presence else difference[mask]))))
+print(f"{mask.mean():.1%} of the photo, confidence {confidence:.2f}")

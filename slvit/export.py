@@ -1,7 +1,8 @@
 """Write a checkpoint's model as ONNX or torch.export: python -m slvit.export CHECKPOINT OUT.onnx|OUT.pt2
 
 The file holds the model from pixel_values (float32 1×3×H×W, RGB 0..1), input_ids and attention_mask (int64 1×T) to
-logits (float32 1×2×H×W), for any number T of word pieces and any H and W that are multiples of 32; a .pt2 wants both to
+logits (float32 1×2×H×W) and, from a checkpoint with that head, presence (float32 1, the logit of what is meant being
+there at all), for any number T of word pieces and any H and W that are multiples of 32; a .pt2 wants both to
 be at least 64, and large enough that K is 2. Beside it lies tokenizer.json: benchmarks/without_torch.py answers a photo
 with both.
 """
@@ -25,15 +26,16 @@ INPUTS = ("pixel_values", "input_ids", "attention_mask")
 LARGEST = 64  # sides of the photo in strides of 32: 2048 pixels
 
 
-class Logits(nn.Module):
-    """The model without its output class."""
+class Outputs(nn.Module):
+    """The model with a plain tuple for its output class: logits, and presence where it has that head."""
 
     def __init__(self, model: SLViTModel) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, pixel_values: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        return self.model(pixel_values, input_ids, attention_mask).logits
+    def forward(self, pixel_values: Tensor, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
+        output = self.model(pixel_values, input_ids, attention_mask)
+        return (output.logits,) if output.presence is None else (output.logits, output.presence)
 
 
 def export_program(model: SLViTModel) -> ExportedProgram:
@@ -44,7 +46,7 @@ def export_program(model: SLViTModel) -> ExportedProgram:
     example = (torch.zeros(1, 3, 192, 256), input_ids, torch.ones_like(input_ids))
     shapes = {"pixel_values": {2: 32 * rows, 3: 32 * columns}, "input_ids": {1: T}, "attention_mask": {1: T}}
     with torch.no_grad():
-        return torch.export.export(Logits(model), example, dynamic_shapes=shapes)
+        return torch.export.export(Outputs(model), example, dynamic_shapes=shapes)
 
 
 def write(program: ExportedProgram, path: Path) -> None:
@@ -52,7 +54,8 @@ def write(program: ExportedProgram, path: Path) -> None:
     if path.suffix == ".pt2":
         torch.export.save(program, path)
     else:
-        torch.onnx.export(program, f=path, dynamo=True, output_names=["logits"], external_data=False, verbose=False)
+        names = ["logits", "presence"][: len(program.graph_signature.user_outputs)]
+        torch.onnx.export(program, f=path, dynamo=True, output_names=names, external_data=False, verbose=False)
 
 
 def main(arguments: list[str] | None = None) -> int:

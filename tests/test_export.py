@@ -22,8 +22,9 @@ SHAPES = [(96, 160, 5), (192, 64, 3), (320, 224, 9)]  # H, W, T
 @pytest.fixture(scope="module")
 def model(processor: SLViTProcessor) -> SLViTModel:
     """Every part that depends on the photo's shape or the words, and as few layers as there can be: seconds a layer."""
+    ours = {"coordinates": True, "uncertainty": "standardized", "presence": True}
     text = {**TEXT, "vocab_size": len(processor.tokenizer)}
-    return small_model(depths=[1] * 4, nmf_steps=1, coordinates=True, text_config=text, uncertainty="standardized")
+    return small_model(depths=[1] * 4, nmf_steps=1, text_config=text, **ours)
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +51,13 @@ def test_it_answers_as_the_model_at_every_shape(exported: Path, model: SLViTMode
     for shape in SHAPES:
         inputs = asked(*shape)
         with torch.inference_mode():
-            expected = model(**inputs).logits.numpy()
-            ours = program(*inputs.values()).numpy()
-        theirs = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})[0]
-        assert ours.shape == theirs.shape == (1, 2, *shape[:2])
-        assert np.abs(ours - expected).max() < 1e-3 and np.abs(theirs - expected).max() < 1e-3
+            output = model(**inputs)
+            ours = program(*inputs.values())
+        theirs = session.run(["logits", "presence"], {name: tensor.numpy() for name, tensor in inputs.items()})
+        assert ours[0].shape == theirs[0].shape == (1, 2, *shape[:2]) and ours[1].shape == theirs[1].shape == (1,)
+        for mine, its, expected in zip(ours, theirs, (output.logits, output.presence), strict=True):
+            assert np.abs(mine.numpy() - expected.numpy()).max() < 1e-3
+            assert np.abs(its - expected.numpy()).max() < 1e-3
     inputs = asked(32, 512, 4)  # a strip: too low for torch.export's graph, not for ONNX
     theirs = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})[0]
     with torch.inference_mode():
