@@ -170,6 +170,7 @@ def miou(model: SLViTModel, processor: object, answering: Answering, args: argpa
             model.forward = answer
 
     model.forward = answer
+    processor.image_processor.presence = None  # it takes more than logits
     try:
         return evaluate(model, processor, examples, size=processor.image_processor.size, batch=1).overall.miou
     finally:

@@ -61,7 +61,14 @@ def load_checkpoint(
         tensor.data = (
             tensor.data.clone()
         )  # still the file's own memory until here: cutting the file would end the process
-    return model.to(device).eval(), _read_processor(folder)
+    processor = _read_processor(folder)
+    weights, needed = processor.image_processor.presence, config.decoder_channels // 2 + 2 * config.channels[3] + 1
+    if weights is not None and len(weights) != needed:
+        raise CheckpointError(
+            f"{folder / 'preprocessor_config.json'}: presence has {len(weights)} weights, this model needs {needed}: "
+            "fit it again with python -m train.presence."
+        )
+    return model.to(device).eval(), processor
 
 
 def _find(folder_or_hub_id: str | Path) -> Path:

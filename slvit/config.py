@@ -1,7 +1,7 @@
 """Configuration of SLViT and its presets.
 
 SLViT: Scale-Wise Language-Guided Vision Transformer for Referring Image Segmentation, IJCAI 2023.
-Every row of the paper's table 2 is a field here; `visual_prior`, `coordinates` and `presence` are this project's own.
+Every row of the paper's table 2 is a field here; `visual_prior` and `coordinates` are this project's own additions.
 """
 
 from __future__ import annotations
@@ -66,7 +66,6 @@ class SLViTConfig(PretrainedConfig):
     top_k: patches that URCE refines, of the 225 cells of a 480×480 photo; other sizes take the same share.
     uncertainty: "raw" (eq. 8) or "standardized" (each R_i over its standard deviation first).
     coordinates: x and y of each position enter every stage. visual_prior: name of a pretrained CNN, or None.
-    presence: a head that says whether what is meant is there at all; `python -m train.presence` adds and fits it.
     nmf_rank, nmf_steps: rank and multiplicative updates of the Hamburger's matrix decomposition.
     text_config: a BertConfig or the dict of one.
     """
@@ -91,7 +90,6 @@ class SLViTConfig(PretrainedConfig):
         uncertainty: str = "raw",
         coordinates: bool = False,
         visual_prior: str | None = None,
-        presence: bool = False,
         nmf_rank: int = 64,
         nmf_steps: int = 6,
         text_config: BertConfig | dict[str, Any] | None = None,
@@ -118,7 +116,6 @@ class SLViTConfig(PretrainedConfig):
         self.uncertainty = uncertainty
         self.coordinates = coordinates
         self.visual_prior = visual_prior
-        self.presence = presence
         self.nmf_rank = nmf_rank
         self.nmf_steps = nmf_steps
         self._check()

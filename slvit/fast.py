@@ -31,6 +31,7 @@ from slvit.model import (
     SLViTOutput,
     Stage,
     coordinates_of,
+    evidence_of,
     patches_of,
     uncertainty_map,
 )
@@ -413,7 +414,6 @@ class FastSLViT(nn.Module):
         self.words_to_blocks, self.split = _words_to_blocks(model)
         self.urce = None if model.urce is None else FastURCE(model.urce)
         self.decoder = FastDecoder(model.decoder)
-        self.presence = model.presence
         self.eval()
 
     @torch.inference_mode()
@@ -479,12 +479,10 @@ class FastSLViT(nn.Module):
         reaching = {"enhanced": enhanced, "plain": features, "none": [None] * 4}
         read = [reaching[choice][number] for number, choice in enumerate(config.decoder_features)]
         logits, aligned = self.decoder(read)
-        presence, evidence = None, None
-        if self.presence is not None:
-            presence, evidence = self.presence(logits, aligned, enhanced[3].permute(0, 3, 1, 2))
+        evidence = evidence_of(logits, aligned, enhanced[3].permute(0, 3, 1, 2))  # B×(C_d/2 + 2·C_4)
         logits = F.interpolate(logits, size=(H, W), mode="bilinear", align_corners=False)  # B×2×H×W
         if not output_insides:
-            return SLViTOutput(logits=logits, presence=presence, presence_features=evidence)
+            return SLViTOutput(logits=logits, evidence=evidence)
         return SLViTOutput(
             logits=logits,
             features=[feature.permute(0, 3, 1, 2) for feature in features],  # B×C_i×H_i×W_i
@@ -494,8 +492,7 @@ class FastSLViT(nn.Module):
             uncertainty=uncertainty,
             patch_index=index,
             attention=attention,
-            presence=presence,
-            presence_features=evidence,
+            evidence=evidence,
         )
 
 

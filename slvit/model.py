@@ -34,7 +34,7 @@ CELLS_AT_480 = 225  # cells of stage 4 for a 480×480 photo: what `top_k` counts
 
 @dataclass
 class SLViTOutput(ModelOutput):
-    """What a forward pass gives; all but `logits` and `presence` are None unless the insides were asked for.
+    """What a forward pass gives; all but `logits` and `evidence` are None unless the insides were asked for.
 
     logits: B×2×H×W, channel 1 is what the expression means.
     features, enhanced_features: F_i and F̃_i, lists of 4 tensors B×C_i×H_i×W_i.
@@ -42,8 +42,7 @@ class SLViTOutput(ModelOutput):
     correlation: R_i, list of 4, B×H_i×W_i. uncertainty: map_U, B×H_4×W_4, not negative.
     patch_index: the K most uncertain cells, row-major in H_4×W_4, in falling order, B×K (K may be 0).
     attention: URCE's attention among the tokens of each patch, B×K×8×N×N, N = 85 when all stages take part.
-    presence: B, the logit of what is meant being there at all, and presence_features, B×(C_d/2 + 2·C_4), what it is
-    read from; None without that head (`SLViTConfig.presence`).
+    evidence: B×(C_d/2 + 2·C_4), what tells whether the thing meant is there at all, see `evidence_of`.
     """
 
     logits: Tensor | None = None
@@ -54,8 +53,7 @@ class SLViTOutput(ModelOutput):
     uncertainty: Tensor | None = None
     patch_index: Tensor | None = None
     attention: Tensor | None = None
-    presence: Tensor | None = None
-    presence_features: Tensor | None = None
+    evidence: Tensor | None = None
 
 
 # --- Scale-wise language-guided encoder (sections 3.2 and 3.3) --------------------------------------------------------
@@ -375,28 +373,18 @@ def _resize(x: Tensor, size: list[int]) -> Tensor:
 # --- Is it there at all? (ours) ---------------------------------------------------------------------------------------
 
 
-class Presence(nn.Module):
-    """Whether what the words mean is in the photo at all: the mask's own probabilities hardly tell.
+@torch.no_grad()
+def evidence_of(logits: Tensor, aligned: Tensor, deepest: Tensor) -> Tensor:
+    """Features under the mask and over the whole photo: `SLViTProcessor.presence` tells by them whether what the words
+    mean is there at all, which the mask's own probabilities hardly do.
 
-    A logistic regression on features that the network has anyway, under the mask and over the whole photo.
+    logits: B×2×H_1×W_1. aligned: what they are read from, B×C_d/2×H_1×W_1. deepest: F̃_4. Gives float32
+    B×(C_d/2 + 2·C_4).
     """
-
-    def __init__(self, config: SLViTConfig) -> None:
-        super().__init__()
-        self.classifier = nn.Linear(config.decoder_channels // 2 + 2 * config.channels[3], 1)
-
-    def forward(self, logits: Tensor, aligned: Tensor, deepest: Tensor) -> tuple[Tensor, Tensor]:
-        """logits: B×2×H_1×W_1. aligned: what they are read from, B×C_d/2×H_1×W_1. deepest: F̃_4.
-
-        Gives B logits and what they are read from in turn, B×(C_d/2 + 2·C_4), both float32.
-        """
-        probability = (logits[:, 1:] - logits[:, :1]).float().sigmoid()  # B×1×H_1×W_1
-        coarse = F.avg_pool2d(probability, 8)  # B×1×H_4×W_4
-        aligned, deepest = aligned.float(), deepest.float()
-        x = torch.cat((_under(probability, aligned), _under(coarse, deepest), deepest.mean(dim=(2, 3))), dim=1)
-        with torch.autocast(x.device.type, enabled=False):
-            weight, bias = self.classifier.weight.float(), self.classifier.bias.float()
-            return F.linear(x, weight, bias)[:, 0], x
+    probability = (logits[:, 1:] - logits[:, :1]).float().sigmoid()  # B×1×H_1×W_1
+    coarse = F.avg_pool2d(probability, 8)  # B×1×H_4×W_4
+    aligned, deepest = aligned.float(), deepest.float()
+    return torch.cat((_under(probability, aligned), _under(coarse, deepest), deepest.mean(dim=(2, 3))), dim=1)
 
 
 def _under(probability: Tensor, feature: Tensor) -> Tensor:
@@ -424,7 +412,6 @@ class SLViTModel(PreTrainedModel):
         self.stages = nn.ModuleList(Stage(config, number) for number in range(4))
         self.urce = URCE(config) if config.urce else None
         self.decoder = Decoder(config)
-        self.presence = Presence(config) if config.presence else None
         self.frozen_stages = 0  # so many of the first stages give no gradient to anything, see train.optimizer.freeze
         self.post_init()
 
@@ -511,12 +498,10 @@ class SLViTModel(PreTrainedModel):
         reaching = {"enhanced": enhanced, "plain": features, "none": [None] * 4}
         read = [reaching[choice][number] for number, choice in enumerate(config.decoder_features)]
         logits, aligned = self.decoder(read)
-        presence, evidence = None, None
-        if self.presence is not None:
-            presence, evidence = self.presence(logits, aligned, enhanced[3])
+        evidence = evidence_of(logits, aligned, enhanced[3])  # B×(C_d/2 + 2·C_4)
         logits = F.interpolate(logits.float(), size=(H, W), mode="bilinear", align_corners=False)  # B×2×H×W
         if not output_insides:
-            return SLViTOutput(logits=logits, presence=presence, presence_features=evidence)
+            return SLViTOutput(logits=logits, evidence=evidence)
         return SLViTOutput(
             logits=logits,
             features=features,
@@ -528,8 +513,7 @@ class SLViTModel(PreTrainedModel):
             uncertainty=uncertainty,
             patch_index=index,
             attention=attention,
-            presence=presence,
-            presence_features=evidence,
+            evidence=evidence,
         )
 
 

@@ -22,6 +22,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 from slvit.config import SLViTConfig
 from slvit.edges import follow_edges, guide_of
 from slvit.errors import ExpressionError
+from slvit.model import SLViTOutput
 from slvit.strays import without_strays
 
 STRIDE = 32  # the model's whole stride: both sides of its input are multiples of it
@@ -72,6 +73,7 @@ class SLViTImageProcessor(BaseImageProcessor):
     size: the model sees about size² pixels. found_threshold: confidence (0..1) from which an answer counts as found.
     follow_edges: whether masks follow the photo's edges where the model is unsure, see slvit/edges.py.
     drop_strays: whether a mask loses pieces that the model is clearly less sure of, see slvit/strays.py.
+    presence: the weights of `SLViTProcessor.presence`, its bias last, which `python -m train.presence` fits; or None.
     """
 
     model_input_names = ["pixel_values"]
@@ -83,6 +85,7 @@ class SLViTImageProcessor(BaseImageProcessor):
         found_threshold: float = 0.6,
         follow_edges: bool = False,
         drop_strays: bool = False,
+        presence: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -94,6 +97,9 @@ class SLViTImageProcessor(BaseImageProcessor):
         self.found_threshold = found_threshold
         self.follow_edges = follow_edges
         self.drop_strays = drop_strays
+        self.presence = None if presence is None else [float(weight) for weight in presence]
+        if self.presence is not None and not all(map(math.isfinite, self.presence)):
+            raise ValueError("presence holds a weight that is not finite.")
 
     def guide(self, photo: Image.Image) -> np.ndarray | None:
         """What `SLViTProcessor.probability` needs of an RGB photo to follow its edges; None where it does not."""
@@ -219,11 +225,23 @@ class SLViTProcessor(ProcessorMixin):
             return probability
         return cv2.resize(probability, photo_size[::-1], interpolation=cv2.INTER_LINEAR)
 
+    def presence(self, output: SLViTOutput) -> list[float | None]:
+        """For each of B expressions the probability (0..1) that what it means is there; None where nobody fitted it."""
+        if self.image_processor.presence is None:
+            return [None] * len(output.logits)
+        return presence_logit(output.evidence.cpu(), self.image_processor.presence).sigmoid().tolist()
+
     def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
         """Writes preprocessor_config.json and the tokenizer's files; gives their paths."""
         photo_files = self.image_processor.save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
         text_files = self.tokenizer.save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
         return [*photo_files, *text_files]
+
+
+def presence_logit(evidence: Tensor, weights: Sequence[float]) -> Tensor:
+    """B logits of what `evidence` (float32 B×F) is of being there. weights: F, and the bias last."""
+    *weight, bias = weights
+    return evidence @ evidence.new_tensor(weight) + bias
 
 
 def _wordful(expression: str) -> str:

@@ -59,7 +59,7 @@ class Segmentation:
     """The answer to one expression about one photo of H×W pixels.
 
     mask: bool H×W, where the probability is at least 0.5. probability: float32 H×W in 0..1.
-    confidence: 0..1, the probability that what is meant is there, by the checkpoint's head for it; without one the mean
+    confidence: 0..1, the probability that what is meant is there, where the checkpoint tells that; else the mean
     probability over the mask, or the largest anywhere when the mask is empty.
     found: whether there is a mask and its confidence reaches the checkpoint's threshold.
     timings: seconds by step: open, prepare, prior, text, model, resize, and total, their sum. A photo that is still
@@ -191,7 +191,7 @@ class ReferringSegmenter:
                 pixel_values = self.processor.image_processor.to_tensor([photo.pixels for photo in photos])
                 inputs = (pixel_values.to(self.device, self.model.dtype), *(x.to(self.device) for x in tokens.values()))
                 output = self.model(*inputs)
-                logits, presences = output.logits.float().cpu(), presences_of(output)  # B×2×H×W
+                logits, presences = output.logits.float().cpu(), self.processor.presence(output)  # B×2×H×W
         shares = {step: seconds / len(photos) for step, seconds in timings.items()}
         return [
             self._segmentation(one, presence, photo, dict(shares), read)
@@ -257,7 +257,8 @@ class ReferringSegmenter:
                     lambda pixels: self._forward(encoded, pixels, tokens, inspect=inspect, patches=patches),
                     encoded.pixel_values,
                 )
-                logits, (presence,) = output.logits[0].float().cpu(), presences_of(output)  # 2×H×W
+                logits = output.logits[0].float().cpu()  # 2×H×W
+                (presence,) = self.processor.presence(output)
         inspection = None
         if inspect:
             H, W = seen.shape[-2:]
@@ -273,7 +274,7 @@ class ReferringSegmenter:
         words: Words,
         inspection: Inspection | None = None,
     ) -> Segmentation:
-        """logits: 2×H×W as the model sees the photo. presence: see `presences_of`."""
+        """logits: 2×H×W as the model sees the photo. presence: of `SLViTProcessor.presence`."""
         with _timed(timings, "resize"):
             probability = self.processor.probability(logits, photo.size, photo.guide)  # H×W of the photo
             mask = probability >= 0.5
@@ -356,15 +357,8 @@ def _halved(pixel_values: Tensor) -> Tensor:
     return torch.nn.functional.interpolate(pixel_values, size=size, mode="area")  # 1×3×size
 
 
-def presences_of(output: SLViTOutput) -> list[float | None]:
-    """The probability (0..1) of each expression of a batch that what it means is there; None without that head."""
-    if output.presence is None:
-        return [None] * len(output.logits)
-    return output.presence.float().sigmoid().tolist()
-
-
 def confidence_of(probability: np.ndarray, mask: np.ndarray, presence: float | None = None) -> float:
-    """`presence` where the model says one; else the mean probability (H×W) over `mask`, or the largest where it is
+    """`presence` where the checkpoint tells it; else the mean probability (H×W) over `mask`, or the largest where it is
     empty. All 0..1."""
     if presence is not None:
         return presence

@@ -16,22 +16,22 @@ from tests.models import TEXT, small_model
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is missing: pip install '.[export]'")
 pytestmark = pytest.mark.timeout(900)  # tracing every shape takes half a minute of one core
+HEAD = [*np.sin(np.arange(32 + 2 * 40)).tolist(), 0.3]  # weights of presence, and its bias
 SHAPES = [(96, 160, 5), (192, 64, 3), (320, 224, 9)]  # H, W, T
 
 
 @pytest.fixture(scope="module")
 def model(processor: SLViTProcessor) -> SLViTModel:
     """Every part that depends on the photo's shape or the words, and as few layers as there can be: seconds a layer."""
-    ours = {"coordinates": True, "uncertainty": "standardized", "presence": True}
     text = {**TEXT, "vocab_size": len(processor.tokenizer)}
-    return small_model(depths=[1] * 4, nmf_steps=1, text_config=text, **ours)
+    return small_model(depths=[1] * 4, nmf_steps=1, coordinates=True, text_config=text, uncertainty="standardized")
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory, model: SLViTModel, processor: SLViTProcessor) -> Path:
     """A folder with model.onnx, model.pt2 and tokenizer.json of the small model."""
     folder = tmp_path_factory.mktemp("exported")
-    program = export_program(model)
+    program = export_program(model, HEAD)
     write(program, folder / "model.onnx")
     write(program, folder / "model.pt2")
     processor.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
@@ -55,7 +55,8 @@ def test_it_answers_as_the_model_at_every_shape(exported: Path, model: SLViTMode
             ours = program(*inputs.values())
         theirs = session.run(["logits", "presence"], {name: tensor.numpy() for name, tensor in inputs.items()})
         assert ours[0].shape == theirs[0].shape == (1, 2, *shape[:2]) and ours[1].shape == theirs[1].shape == (1,)
-        for mine, its, expected in zip(ours, theirs, (output.logits, output.presence), strict=True):
+        presence = output.evidence @ torch.tensor(HEAD[:-1]) + HEAD[-1]
+        for mine, its, expected in zip(ours, theirs, (output.logits, presence), strict=True):
             assert np.abs(mine.numpy() - expected.numpy()).max() < 1e-3
             assert np.abs(its - expected.numpy()).max() < 1e-3
     inputs = asked(32, 512, 4)  # a strip: too low for torch.export's graph, not for ONNX

@@ -16,7 +16,7 @@ ABLATIONS = [
     OURS,
     {"kernel_sizes": [5], "gate": False},
     {"kernel_sizes": [], "urce": False, "uncertainty": "standardized"},
-    {"urce_stages": [2, 4], "decoder_features": ["none", "enhanced", "plain", "enhanced"], "presence": True},
+    {"urce_stages": [2, 4], "decoder_features": ["none", "enhanced", "plain", "enhanced"]},
 ]
 
 

@@ -1,97 +1,98 @@
-"""Whether what is meant is there at all: the head, what it is fitted on, and the confidence that it gives."""
+"""Whether what is meant is there at all: what tells it, what that is fitted on, and the confidence it gives."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from models import SMALL
 from PIL import Image
 from training import annotated_photos, config_file, finish, start, text_encoder
 
-from slvit import ReferringSegmenter, SLViTConfig, SLViTModel, SLViTProcessor
-from slvit.model import Presence
+from slvit import ReferringSegmenter, SLViTModel, SLViTProcessor
+from slvit.errors import CheckpointError
+from slvit.model import evidence_of
+from slvit.processor import SLViTImageProcessor
 from slvit.segmenter import prepare_photo
 from train import presence
+from train.data.layout import examples_of
 from train.data.made import MadeSamples, Recipe
 from train.evaluate import evaluate
-from train.export import FROZEN, PRESENCE, TRAINED
 from train.presence import Evidence, fit, told_apart
 
 
 @pytest.fixture(scope="module")
-def with_head(model: SLViTModel) -> SLViTModel:
-    """The small model again, with a head that tells its answers well apart."""
-    config = SLViTConfig.from_dict(model.config.to_dict() | {"presence": True})
-    twin = SLViTModel(config)
-    twin.load_state_dict(model.state_dict(), strict=False)
-    torch.manual_seed(1)
-    torch.nn.init.normal_(twin.presence.classifier.weight, std=0.5)
-    return twin.eval()
+def telling(processor: SLViTProcessor, model: SLViTModel) -> SLViTProcessor:
+    """The processor with weights that tell the small model's answers well apart."""
+    config = model.config
+    weights = np.random.default_rng(1).normal(scale=0.5, size=config.decoder_channels // 2 + 2 * config.channels[3] + 1)
+    return SLViTProcessor(SLViTImageProcessor(size=128, presence=weights), processor.tokenizer)
 
 
-def test_the_head_reads_what_lies_under_the_mask() -> None:
-    head = Presence(SLViTConfig(**SMALL))
+def test_evidence_is_what_lies_under_the_mask() -> None:
     logits = torch.zeros(1, 2, 8, 16)  # cells of 8×8: the left one is masked, the right one is not
     logits[:, 1, :, :8], logits[:, 1, :, 8:] = 20.0, -20.0
     aligned = torch.zeros(1, 32, 8, 16)
     aligned[..., :8], aligned[..., 8:] = 3.0, 7.0
     deepest = torch.zeros(1, 40, 1, 2)
     deepest[..., 0], deepest[..., 1] = 1.0, 5.0
-    logit, read = head(logits, aligned, deepest)
     expected = torch.tensor([3.0] * 32 + [1.0] * 40 + [3.0] * 40)
-    torch.testing.assert_close(read[0], expected)
-    torch.testing.assert_close(logit, head.classifier(expected[None])[:, 0])
+    torch.testing.assert_close(evidence_of(logits, aligned, deepest)[0], expected)
 
 
-def test_the_head_leaves_the_mask_as_it_is(
-    model: SLViTModel, with_head: SLViTModel, processor: SLViTProcessor, photo: Image.Image
+def test_an_answer_without_evidence_of_its_own_mask_stays_finite() -> None:
+    logits = torch.zeros(1, 2, 8, 8)
+    logits[:, 0] = 200.0  # no probability anywhere
+    assert torch.isfinite(evidence_of(logits, torch.ones(1, 32, 8, 8), torch.ones(1, 40, 1, 1))).all()
+
+
+def test_confidence_is_the_probability_of_being_there(
+    model: SLViTModel, processor: SLViTProcessor, telling: SLViTProcessor, photo: Image.Image
 ) -> None:
-    without, answer = (ReferringSegmenter(one, processor).segment(photo, "the dog") for one in (model, with_head))
-    assert np.array_equal(without.probability, answer.probability)
-    assert without.confidence == pytest.approx(without.probability[without.mask].mean(), abs=1e-6)
-
-
-def test_confidence_is_the_heads_probability(
-    with_head: SLViTModel, processor: SLViTProcessor, photo: Image.Image
-) -> None:
-    segmenter = ReferringSegmenter(with_head, processor)
+    plain, segmenter = ReferringSegmenter(model, processor), ReferringSegmenter(model, telling)
+    *weights, bias = telling.image_processor.presence
     tokens, _ = processor.read(["red dog"])
-    pixels = processor.image_processor(photo)["pixel_values"]
     with torch.inference_mode():
-        expected = float(with_head(pixels, **tokens).presence.sigmoid())
-    assert segmenter.segment(photo, "red dog").confidence == pytest.approx(expected, abs=1e-5)
+        evidence = model(processor.image_processor(photo)["pixel_values"], **tokens).evidence[0].numpy()
+    answer, before = segmenter.segment(photo, "red dog"), plain.segment(photo, "red dog")
+    assert answer.confidence == pytest.approx(1 / (1 + np.exp(-(evidence @ weights + bias))), abs=1e-5)
+    assert np.array_equal(answer.probability, before.probability)
+    assert before.confidence == pytest.approx(before.probability[before.mask].mean(), abs=1e-6)
+
     texts = ["red dog", "cat on left", "the word"]
-    prepared = prepare_photo(photo, processor.image_processor)
-    together = segmenter.segment_batch([prepared] * 3, texts)
+    together = segmenter.segment_batch([prepare_photo(photo, telling.image_processor)] * 3, texts)
     alone = [segmenter.segment(photo, text) for text in texts]
     assert [one.confidence for one in together] == pytest.approx([one.confidence for one in alone], abs=1e-4)
     assert len({round(one.confidence, 3) for one in alone}) > 1
 
 
-def test_found_follows_the_head(with_head: SLViTModel, processor: SLViTProcessor, photo: Image.Image) -> None:
-    segmenter = ReferringSegmenter(with_head, processor)
-    mask = segmenter.segment(photo, "red dog").mask
-    assert mask.any()
-    found = []
-    for bias in (-50.0, 50.0):
-        with torch.no_grad():
-            before = with_head.presence.classifier.bias.clone()
-            with_head.presence.classifier.bias.fill_(bias)
-            found.append(segmenter.segment(photo, "red dog").found)
-            with_head.presence.classifier.bias.copy_(before)
-    assert found == [False, True]
+def test_found_follows_that_probability(model: SLViTModel, telling: SLViTProcessor, photo: Image.Image) -> None:
+    weights = telling.image_processor.presence
+    for bias, found in ((-50.0, False), (50.0, True)):
+        processor = SLViTProcessor(SLViTImageProcessor(size=128, presence=[*weights[:-1], bias]), telling.tokenizer)
+        answer = ReferringSegmenter(model, processor).segment(photo, "red dog")
+        assert answer.mask.any() and answer.found is found
 
 
-def test_evaluation_scores_the_apps_confidence(
-    with_head: SLViTModel, processor: SLViTProcessor, tmp_path: Path
+def test_weights_travel_with_the_checkpoint_and_must_fit(
+    checkpoint: Path, telling: SLViTProcessor, tmp_path: Path
 ) -> None:
-    from train.data.layout import examples_of
+    folder = shutil.copytree(checkpoint, tmp_path / "telling")
+    telling.save_pretrained(folder)
+    read = ReferringSegmenter.from_pretrained(folder).processor.image_processor
+    assert read.presence == telling.image_processor.presence
+    for wrong, told in ((read.presence[1:], "presence has"), ([*read.presence[1:], float("nan")], "not finite")):
+        content = read.to_dict() | {"presence": wrong}
+        (folder / "preprocessor_config.json").write_text(json.dumps(content))
+        with pytest.raises(CheckpointError, match=told):
+            ReferringSegmenter.from_pretrained(folder)
 
+
+def test_evaluation_scores_the_apps_confidence(model: SLViTModel, telling: SLViTProcessor, tmp_path: Path) -> None:
     examples = examples_of(annotated_photos(tmp_path / "data"), "coco", split="val")
-    segmenter = ReferringSegmenter(with_head, processor)
-    for record, of in zip(evaluate(with_head, processor, examples).records, examples, strict=True):
+    segmenter = ReferringSegmenter(model, telling)
+    for record, of in zip(evaluate(model, telling, examples).records, examples, strict=True):
         assert record.confidence == pytest.approx(segmenter.segment(of.photo, of.expression).confidence, abs=1e-3)
 
 
@@ -101,8 +102,8 @@ def test_words_alone_do_not_decide() -> None:
     there = torch.rand(4000, generator=rng) < 0.5
     sign = there.float() * 2 - 1
     seen, worded = (sign[:, None] + 1.2 * torch.randn(4000, 1, generator=rng) for _ in range(2))
-    weight, bias = fit(Evidence(torch.cat((seen, worded), dim=1), worded, there), penalty=1.0)
-    assert weight[0, 0] > 1 and abs(weight[0, 1]) < 0.4 * weight[0, 0]
+    by_sight, by_words, bias = fit(Evidence(torch.cat((seen, worded), dim=1), worded, there), penalty=1.0)
+    assert by_sight > 1 and abs(by_words) < 0.4 * by_sight  # without the weights they are equal
     assert abs(bias) < 0.5
 
 
@@ -115,7 +116,7 @@ def test_what_is_always_there_cannot_be_told_apart() -> None:
 def test_what_is_told_apart() -> None:
     there = torch.tensor([True] * 10 + [False] * 4)
     seen = torch.tensor([*range(1, 11), 0.5, 1.5, 2.5, 20.0])[:, None]
-    ranked, told = told_apart(Evidence(seen, seen, there), torch.tensor([[1.0]]), torch.tensor([0.0]))
+    ranked, told = told_apart(Evidence(seen, seen, there), [1.0, 0.0])
     assert ranked == pytest.approx(100 * (10 + 9 + 8 + 0) / 40)
     assert told == pytest.approx(50)  # a tenth of those there lie below 1.9
 
@@ -153,22 +154,19 @@ def test_an_expression_of_elsewhere_means_nothing_here(folder: Path) -> None:
     assert any({"left", "right"} & set(text.split()) for _, text in elsewhere)  # worded as what is there
 
 
-def test_the_command_adds_the_head_and_leaves_the_rest(folder: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_command_adds_the_weights_and_leaves_the_rest(folder: Path, capsys: pytest.CaptureFixture) -> None:
     finish(start("--config", config_file(folder)))
     checkpoint = folder / "run" / "checkpoint"
-    before = {name: (checkpoint / name).read_bytes() for name in (FROZEN, TRAINED, "preprocessor_config.json")}
+    before = {path: path.read_bytes() for path in checkpoint.iterdir() if path.name != "preprocessor_config.json"}
     command = ["--checkpoint", str(checkpoint), "--data", str(folder / "data"), "--samples", "40", "--workers", "0"]
-    assert presence.main(command) == 0
-    assert "AUROC" in capsys.readouterr().out
-    assert {name: (checkpoint / name).read_bytes() for name in before} == before
-    assert (checkpoint / PRESENCE).stat().st_size < 20_000
-    segmenter = ReferringSegmenter.from_pretrained(checkpoint)
-    assert segmenter.model.config.presence
-    photo = next((folder / "data" / "photos").iterdir())
-    first = segmenter.segment(photo, "the left disc").confidence
-    assert presence.main([*command[:-2], "--workers", "0", "--seed", "5"]) == 0  # fitted again, on other samples
-    again = ReferringSegmenter.from_pretrained(checkpoint).segment(photo, "the left disc").confidence
-    assert first != again
-    assert {name: (checkpoint / name).read_bytes() for name in before} == before
+    photo, confidences = next((folder / "data" / "photos").iterdir()), []
+    for seed in ("5", "6"):  # fitted again, on other samples
+        assert presence.main([*command, "--seed", seed]) == 0
+        assert "AUROC" in capsys.readouterr().out
+        segmenter = ReferringSegmenter.from_pretrained(checkpoint)
+        assert segmenter.processor.image_processor.size == 96
+        confidences.append(segmenter.segment(photo, "the left disc").confidence)
+    assert confidences[0] != confidences[1]
+    assert all(path.read_bytes() == content for path, content in before.items())
     assert presence.main([*command[:3], str(folder / "nowhere")]) == 2
     assert "nowhere" in capsys.readouterr().err

@@ -64,8 +64,6 @@ def count(model: SLViTModel, *, height: int, width: int, words: int = WORDS) -> 
     if model.urce is not None:
         parts.append(part("URCE", "urce"))
     parts.append(part("decoder", "decoder"))
-    if model.presence is not None:
-        parts.append(part("presence", "presence"))
     return [*parts, Part("whole", _parameters(model), counter.get_total_flops())]
 
 

@@ -35,7 +35,7 @@ from slvit.model import SLViTModel
 from slvit.photo import open_photo
 from slvit.pictures import contact_sheet
 from slvit.processor import SLViTProcessor, input_size
-from slvit.segmenter import choose_device, presences_of
+from slvit.segmenter import choose_device
 from train.data.example import Example
 from train.data.layout import DATASETS, examples_of, partition_of, splits_of, the_dataset_in
 from train.metrics import Scores, is_found, measure
@@ -46,7 +46,7 @@ LAVT_SIDE = 480
 
 log = logging.getLogger("train.evaluate")
 Result = TypeVar("Result")
-# Example's number, probability and truth as scored, both H×W, and its presence, see `slvit.segmenter.presences_of`.
+# Example's number, probability and truth as scored, both H×W, and its presence, see `SLViTProcessor.presence`.
 Finish = Callable[[int, np.ndarray, np.ndarray, float | None], Result]
 
 
@@ -257,7 +257,7 @@ def _answers(
             tokens["attention_mask"].to(model.device),
             prior_features=None if features is None else [feature[index] for feature in features],
         )
-    return list(zip(output.logits.float().cpu(), presences_of(output), strict=True))
+    return list(zip(output.logits.float().cpu(), processor.presence(output), strict=True))
 
 
 def _unreadable(processor: SLViTProcessor, examples: Sequence[Example], numbers: list[int]) -> list[int]:

@@ -18,7 +18,6 @@ from train.state import replace_file
 
 FROZEN = "model-frozen.safetensors"  # what was never trained: the same bytes in every version of a checkpoint
 TRAINED = "model-trained.safetensors"
-PRESENCE = "model-presence.safetensors"  # the head of `train.presence`: a few kB, fitted after the rest
 INDEX = "model.safetensors.index.json"
 
 
@@ -41,11 +40,9 @@ def export(
         key: (tensor.to(dtype) if tensor.is_floating_point() else tensor).detach().cpu().contiguous()
         for key, tensor in sorted((state or model.state_dict()).items())
     }
-    rest = {key: tensor for key, tensor in tensors.items() if key not in frozen}
     files = {
         FROZEN: {key: tensor for key, tensor in tensors.items() if key in frozen},
-        TRAINED: {key: tensor for key, tensor in rest.items() if not key.startswith("presence.")},
-        PRESENCE: {key: tensor for key, tensor in rest.items() if key.startswith("presence.")},
+        TRAINED: {key: tensor for key, tensor in tensors.items() if key not in frozen},
     }
     index = {
         "metadata": {"total_size": sum(tensor.nbytes for tensor in tensors.values())},

@@ -77,7 +77,7 @@ def measure(
     """The record of one answer.
 
     probability: float H×W in 0..1; the mask is where it reaches 0.5. truth: bool H×W, all False if `absent`.
-    presence: see `slvit.segmenter.presences_of`.
+    presence: see `SLViTProcessor.presence`.
     Raises ValueError when their sizes differ.
     """
     if probability.shape != truth.shape:

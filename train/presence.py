@@ -1,7 +1,8 @@
-"""Fits the head that says whether what is meant is there: python -m train.presence --checkpoint DIR --data ROOT
+"""Fits what tells whether the thing meant is there at all: python -m train.presence --checkpoint DIR --data ROOT
 
-The network stays as it is; what it knows of a made sample under the mask is put to a logistic regression, whose weights
-are written into the checkpoint folder. Half of the samples mean nothing. Fit it again after every further training.
+The network stays as it is; what it knows of made samples under their masks (`evidence_of`) is put to a logistic
+regression, whose weights go into preprocessor_config.json: from then on its probability is an answer's confidence. Half
+of the samples mean nothing. Fit it again after every further training.
 
 Wordings must not give the answer away: made expressions for nothing are worded unlike the others ("third from the
 left"), so samples are weighed by the inverse of what a regression on the words alone gives them (inverse propensity
@@ -24,11 +25,11 @@ from tqdm import tqdm
 from slvit.checkpoint import load_checkpoint
 from slvit.errors import CheckpointError
 from slvit.fast import FastSLViT
-from slvit.model import Presence, SLViTModel
-from slvit.processor import SLViTProcessor
+from slvit.model import SLViTModel
+from slvit.processor import SLViTProcessor, presence_logit
 from slvit.segmenter import choose_device
 from train.config import TrainConfig
-from train.export import FROZEN, INDEX, export
+from train.export import write_whole
 from train.loader import loader
 
 ABSENT = 0.5  # of the samples
@@ -38,7 +39,7 @@ TOGETHER = 8  # samples of a forward pass
 
 @dataclass(frozen=True)
 class Evidence:
-    """What N made samples give. features: N×(C_d/2 + 2·C_4), see `Presence`. words: N×C_l, the mean of L over the
+    """What N made samples give. features: N×F, `SLViTOutput.evidence`. words: N×C_l, the mean of L over the
     words. there: bool N, whether the expression means anything."""
 
     features: Tensor
@@ -60,15 +61,18 @@ def gather(
         batch = {key: tensor.to(reader.device) for key, tensor in batch.items() if key != "mask"}
         pixels = batch.pop("pixel_values").to(reader.dtype) / 255  # B×3×H×W, 0..1
         with torch.inference_mode():
-            features.append(model(pixels, **batch).presence_features.cpu())
+            features.append(model(pixels, **batch).evidence.cpu())
             is_word = batch["attention_mask"][:, :, None]  # B×T×1
             read = reader.encode_text(**batch).float()  # B×T×C_l
             words.append(((read * is_word).sum(dim=1) / is_word.sum(dim=1)).cpu())
     return Evidence(torch.cat(features), torch.cat(words), torch.cat(there))
 
 
-def fit(evidence: Evidence, *, penalty: float) -> tuple[Tensor, Tensor]:
-    """Weight (1×F) and bias (1) of the head. penalty: of the squared weights, features in standard deviations."""
+def fit(evidence: Evidence, *, penalty: float) -> list[float]:
+    """F weights and a bias. penalty: of the squared weights, features in standard deviations.
+
+    Raises ValueError where nothing is to be told apart.
+    """
     there = evidence.there.double()
     if not 0 < there.mean() < 1:
         raise ValueError("All of the samples mean something, or none does: there is nothing to tell apart.")
@@ -78,7 +82,7 @@ def fit(evidence: Evidence, *, penalty: float) -> tuple[Tensor, Tensor]:
     share = there.mean()
     weights = torch.where(evidence.there, share / told, (1 - share) / (1 - told)).clamp(max=HEAVIEST)
     weight, bias = regression(evidence.features.double(), there, weights, penalty=penalty)
-    return weight[None].float(), bias[None].float()
+    return [float(f"{value:.5g}") for value in (*weight.tolist(), float(bias))]
 
 
 def regression(x: Tensor, y: Tensor, weights: Tensor, *, penalty: float) -> tuple[Tensor, Tensor]:
@@ -101,10 +105,10 @@ def regression(x: Tensor, y: Tensor, weights: Tensor, *, penalty: float) -> tupl
     return weight / deviation, bias - (mean / deviation) @ weight
 
 
-def told_apart(evidence: Evidence, weight: Tensor, bias: Tensor) -> tuple[float, float]:
-    """What the head does on `evidence`: percent of the pairs (something is meant, nothing is) in which the former has
+def told_apart(evidence: Evidence, weights: list[float]) -> tuple[float, float]:
+    """What `weights` do on `evidence`: percent of the pairs (something is meant, nothing is) in which the former has
     the higher probability, and percent told of what means nothing where a tenth of the rest is wrongly called so."""
-    logits = F.linear(evidence.features, weight, bias)[:, 0]  # N
+    logits = presence_logit(evidence.features, weights)  # N
     there, nothing = logits[evidence.there], logits[~evidence.there]
     if not len(there) or not len(nothing):
         raise ValueError("Too few samples: none of those kept back means nothing, or none means something.")
@@ -115,43 +119,34 @@ def told_apart(evidence: Evidence, weight: Tensor, bias: Tensor) -> tuple[float,
 def add_presence(
     folder: Path, data: Path, *, samples: int, seed: int, penalty: float, recipe: dict, device: str, workers: int
 ) -> tuple[float, float]:
-    """Fits the head on made samples of `data` and writes it into the checkpoint `folder`, the other weights untouched.
+    """Fits the weights on made samples of `data` and writes them into the checkpoint `folder`.
 
-    Gives `told_apart` of a fifth of the samples by a head fitted on the others; the one written is fitted on all.
+    Gives `told_apart` of a fifth of the samples by weights fitted on the others; those written are fitted on all.
     Raises CheckpointError, FileNotFoundError or ValueError naming what is missing or does not fit.
     """
     chosen = choose_device(device)
     model, processor = load_checkpoint(folder, device=chosen, dtype=torch.float32)
-    if not (folder / INDEX).exists():
-        raise ValueError(f"{folder} has no {INDEX}: only what a training run exported can be given the head.")
-    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
     config = TrainConfig(
         data=str(data),
         recipe={"absent": ABSENT} | recipe,
         samples=samples,
         batch_size=TOGETHER,
-        phases=[[1.0, processor.image_processor.size // 32 * 32]],
+        phases=[[1.0, max(1, processor.image_processor.size // 32) * 32]],
         workers=workers,
         seed=seed,
     )
-    model.config.presence, model.presence = True, Presence(model.config).to(chosen)
-    asked = FastSLViT(model) if chosen.type == "cpu" else model
-    evidence = gather(asked, model, processor, config)
+    evidence = gather(FastSLViT(model) if chosen.type == "cpu" else model, model, processor, config)
     learned = len(evidence.there) * 4 // 5
-    scores = told_apart(evidence[learned:], *fit(evidence[:learned], penalty=penalty))
-    weight, bias = fit(evidence, penalty=penalty)
-    with torch.no_grad():
-        model.presence.classifier.weight.copy_(weight)
-        model.presence.classifier.bias.copy_(bias)
-    dtype = getattr(torch, json.loads((folder / "config.json").read_text(encoding="utf-8"))["dtype"])
-    export(model, processor, folder, frozen={key for key, file in index.items() if file == FROZEN}, dtype=dtype)
+    scores = told_apart(evidence[learned:], fit(evidence[:learned], penalty=penalty))
+    processor.image_processor.presence = fit(evidence, penalty=penalty)
+    write_whole(folder / "preprocessor_config.json", processor.image_processor.to_json_string().encode())
     return scores
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Gives the exit code: 0, or 2 after a sentence on stderr."""
     parser = argparse.ArgumentParser(prog="python -m train.presence", description=__doc__.partition(":")[0] + ".")
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="folder that gets the head")
+    parser.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="folder that gets the weights")
     parser.add_argument("--data", type=Path, required=True, metavar="ROOT", help="annotated photos, as for training")
     parser.add_argument("--samples", type=int, default=6000, help="half of them mean nothing (6000)")
     parser.add_argument("--seed", type=int, default=1000, help="of the samples (1000)")
