@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -25,6 +26,7 @@ from slvit.model import SLViTModel, SLViTOutput
 from slvit.photo import PhotoSource, open_photo
 from slvit.processor import STRIDE, SLViTImageProcessor, SLViTProcessor, Words
 
+MASK_COUNTS = 3  # of presence and mask in a confidence: chosen on the validation split, see the model card
 REMEMBERED_PHOTOS = 8  # photos whose text-free part is kept: about 5 MB each at 256×256
 PHOTO_STEPS = ("open", "prepare", "prior")
 SMALLEST_INPUT = 64  # sides below which a model sees nothing: memory is not to be saved further
@@ -59,8 +61,8 @@ class Segmentation:
     """The answer to one expression about one photo of H×W pixels.
 
     mask: bool H×W, where the probability is at least 0.5. probability: float32 H×W in 0..1.
-    confidence: 0..1, the probability that what is meant is there, where the checkpoint tells that; else the mean
-    probability over the mask, or the largest anywhere when the mask is empty.
+    confidence: 0..1, mean probability over the mask, or the largest anywhere when the mask is empty; where the
+    checkpoint tells it, together with the probability that what is meant is there at all, see `confidence_of`.
     found: whether there is a mask and its confidence reaches the checkpoint's threshold.
     timings: seconds by step: open, prepare, prior, text, model, resize, and total, their sum. A photo that is still
     remembered is neither opened nor prepared again, which shows as 0. words: what was read of the expression.
@@ -358,13 +360,21 @@ def _halved(pixel_values: Tensor) -> Tensor:
 
 
 def confidence_of(probability: np.ndarray, mask: np.ndarray, presence: float | None = None) -> float:
-    """`presence` where the checkpoint tells it; else the mean probability (H×W) over `mask`, or the largest where it is
-    empty. All 0..1."""
-    if presence is not None:
-        return presence
-    if mask.any():
-        return float(np.mean(probability, where=mask, dtype=np.float64))
-    return float(probability.max())
+    """The mean probability (H×W) over `mask`, or the largest where it is empty: 0..1.
+
+    Where the checkpoint tells `presence` (0..1), the two as one, by the mean of their log-odds, the mask's counting
+    `MASK_COUNTS` times: each knows of mistakes that the other does not.
+    """
+    sure = float(np.mean(probability, where=mask, dtype=np.float64)) if mask.any() else float(probability.max())
+    if presence is None:
+        return sure
+    log_odds = (_log_odds(presence) + MASK_COUNTS * _log_odds(sure)) / (1 + MASK_COUNTS)
+    return 1 / (1 + math.exp(-log_odds))
+
+
+def _log_odds(probability: float) -> float:
+    probability = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(probability / (1 - probability))
 
 
 def _inspection(output: SLViTOutput, tokens: list[str], input_size: tuple[int, int]) -> Inspection:

@@ -14,7 +14,7 @@ from slvit import ReferringSegmenter, SLViTModel, SLViTProcessor
 from slvit.errors import CheckpointError
 from slvit.model import evidence_of
 from slvit.processor import SLViTImageProcessor
-from slvit.segmenter import prepare_photo
+from slvit.segmenter import MASK_COUNTS, confidence_of, prepare_photo
 from train import presence
 from train.data.layout import examples_of
 from train.data.made import MadeSamples, Recipe
@@ -47,7 +47,7 @@ def test_an_answer_without_evidence_of_its_own_mask_stays_finite() -> None:
     assert torch.isfinite(evidence_of(logits, torch.ones(1, 32, 8, 8), torch.ones(1, 40, 1, 1))).all()
 
 
-def test_confidence_is_the_probability_of_being_there(
+def test_confidence_is_that_of_mask_and_presence(
     model: SLViTModel, processor: SLViTProcessor, telling: SLViTProcessor, photo: Image.Image
 ) -> None:
     plain, segmenter = ReferringSegmenter(model, processor), ReferringSegmenter(model, telling)
@@ -56,15 +56,24 @@ def test_confidence_is_the_probability_of_being_there(
     with torch.inference_mode():
         evidence = model(processor.image_processor(photo)["pixel_values"], **tokens).evidence[0].numpy()
     answer, before = segmenter.segment(photo, "red dog"), plain.segment(photo, "red dog")
-    assert answer.confidence == pytest.approx(1 / (1 + np.exp(-(evidence @ weights + bias))), abs=1e-5)
     assert np.array_equal(answer.probability, before.probability)
     assert before.confidence == pytest.approx(before.probability[before.mask].mean(), abs=1e-6)
+    odds = [np.exp(evidence @ weights + bias), *[before.confidence / (1 - before.confidence)] * MASK_COUNTS]
+    together = np.prod(odds) ** (1 / len(odds))
+    assert answer.confidence == pytest.approx(together / (1 + together), abs=1e-4)
 
     texts = ["red dog", "cat on left", "the word"]
     together = segmenter.segment_batch([prepare_photo(photo, telling.image_processor)] * 3, texts)
     alone = [segmenter.segment(photo, text) for text in texts]
     assert [one.confidence for one in together] == pytest.approx([one.confidence for one in alone], abs=1e-4)
     assert len({round(one.confidence, 3) for one in alone}) > 1
+
+
+def test_certain_and_impossible_stay_probabilities() -> None:
+    sure, nothing = np.ones((2, 2)), np.zeros((2, 2))
+    assert 0.99 < confidence_of(sure, sure >= 0.5, 1.0) <= 1
+    assert 0 <= confidence_of(nothing, nothing >= 0.5, 0.0) < 0.01
+    assert confidence_of(sure, sure >= 0.5, 0.0) < confidence_of(sure, sure >= 0.5, 0.5) < 1
 
 
 def test_found_follows_that_probability(model: SLViTModel, telling: SLViTProcessor, photo: Image.Image) -> None:
@@ -102,7 +111,7 @@ def test_words_alone_do_not_decide() -> None:
     there = torch.rand(4000, generator=rng) < 0.5
     sign = there.float() * 2 - 1
     seen, worded = (sign[:, None] + 1.2 * torch.randn(4000, 1, generator=rng) for _ in range(2))
-    by_sight, by_words, bias = fit(Evidence(torch.cat((seen, worded), dim=1), worded, there), penalty=1.0)
+    by_sight, by_words, bias = fit(Evidence(torch.cat((seen, worded), dim=1), worded, seen, there), penalty=1.0)
     assert by_sight > 1 and abs(by_words) < 0.4 * by_sight  # without the weights they are equal
     assert abs(bias) < 0.5
 
@@ -110,15 +119,15 @@ def test_words_alone_do_not_decide() -> None:
 def test_what_is_always_there_cannot_be_told_apart() -> None:
     some = torch.rand(10, 3)
     with pytest.raises(ValueError, match="nothing to tell apart"):
-        fit(Evidence(some, some, torch.ones(10, dtype=torch.bool)), penalty=1.0)
+        fit(Evidence(some, some, some, torch.ones(10, dtype=torch.bool)), penalty=1.0)
 
 
 def test_what_is_told_apart() -> None:
     there = torch.tensor([True] * 10 + [False] * 4)
-    seen = torch.tensor([*range(1, 11), 0.5, 1.5, 2.5, 20.0])[:, None]
-    ranked, told = told_apart(Evidence(seen, seen, there), [1.0, 0.0])
-    assert ranked == pytest.approx(100 * (10 + 9 + 8 + 0) / 40)
-    assert told == pytest.approx(50)  # a tenth of those there lie below 1.9
+    seen = torch.tensor([*range(1, 11), 0.5, 1.5, 2.5, 20.0])
+    assert told_apart(seen, there) == "area under the curve 67.5, 50.0 % told with 10 % false alarms"  # 27 of 40 pairs
+    with pytest.raises(ValueError, match="Too few samples"):
+        told_apart(seen, torch.ones(14, dtype=torch.bool))
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +171,7 @@ def test_the_command_adds_the_weights_and_leaves_the_rest(folder: Path, capsys: 
     photo, confidences = next((folder / "data" / "photos").iterdir()), []
     for seed in ("5", "6"):  # fitted again, on other samples
         assert presence.main([*command, "--seed", seed]) == 0
-        assert "AUROC" in capsys.readouterr().out
+        assert capsys.readouterr().out.count("told with 10 % false alarms") == 2
         segmenter = ReferringSegmenter.from_pretrained(checkpoint)
         assert segmenter.processor.image_processor.size == 96
         confidences.append(segmenter.segment(photo, "the left disc").confidence)

@@ -1,8 +1,8 @@
 """Fits what tells whether the thing meant is there at all: python -m train.presence --checkpoint DIR --data ROOT
 
 The network stays as it is; what it knows of made samples under their masks (`evidence_of`) is put to a logistic
-regression, whose weights go into preprocessor_config.json: from then on its probability is an answer's confidence. Half
-of the samples mean nothing. Fit it again after every further training.
+regression, whose weights go into preprocessor_config.json: from then on its probability is a part of an answer's
+confidence (`slvit.segmenter.confidence_of`). Half of the samples mean nothing. Fit it again after further training.
 
 Wordings must not give the answer away: made expressions for nothing are worded unlike the others ("third from the
 left"), so samples are weighed by the inverse of what a regression on the words alone gives them (inverse propensity
@@ -27,7 +27,7 @@ from slvit.errors import CheckpointError
 from slvit.fast import FastSLViT
 from slvit.model import SLViTModel
 from slvit.processor import SLViTProcessor, presence_logit
-from slvit.segmenter import choose_device
+from slvit.segmenter import choose_device, confidence_of
 from train.config import TrainConfig
 from train.export import write_whole
 from train.loader import loader
@@ -40,32 +40,36 @@ TOGETHER = 8  # samples of a forward pass
 @dataclass(frozen=True)
 class Evidence:
     """What N made samples give. features: N×F, `SLViTOutput.evidence`. words: N×C_l, the mean of L over the
-    words. there: bool N, whether the expression means anything."""
+    words. masked: N, the mean probability over the mask. there: bool N, whether the expression means anything."""
 
     features: Tensor
     words: Tensor
+    masked: Tensor
     there: Tensor
 
     def __getitem__(self, some: slice) -> Evidence:
-        return Evidence(self.features[some], self.words[some], self.there[some])
+        return Evidence(self.features[some], self.words[some], self.masked[some], self.there[some])
 
 
 def gather(
     model: SLViTModel | FastSLViT, reader: SLViTModel, processor: SLViTProcessor, config: TrainConfig
 ) -> Evidence:
     """What `model` makes of the samples of `config`. reader: the same network, whose `encode_text` reads the words."""
-    features, words, there = [], [], []
+    features, words, masked, there = [], [], [], []
     batches = loader(config, processor, start=0)
     for batch in tqdm(batches, "samples", unit="batch", leave=False):
         there.append(batch["mask"].flatten(1).bool().any(dim=1))
         batch = {key: tensor.to(reader.device) for key, tensor in batch.items() if key != "mask"}
         pixels = batch.pop("pixel_values").to(reader.dtype) / 255  # B×3×H×W, 0..1
         with torch.inference_mode():
-            features.append(model(pixels, **batch).evidence.cpu())
+            output = model(pixels, **batch)
+            features.append(output.evidence.cpu())
+            probability = (output.logits[:, 1] - output.logits[:, 0]).float().sigmoid().cpu().numpy()  # B×H×W
+            masked += [confidence_of(one, one >= 0.5) for one in probability]
             is_word = batch["attention_mask"][:, :, None]  # B×T×1
             read = reader.encode_text(**batch).float()  # B×T×C_l
             words.append(((read * is_word).sum(dim=1) / is_word.sum(dim=1)).cpu())
-    return Evidence(torch.cat(features), torch.cat(words), torch.cat(there))
+    return Evidence(torch.cat(features), torch.cat(words), torch.tensor(masked), torch.cat(there))
 
 
 def fit(evidence: Evidence, *, penalty: float) -> list[float]:
@@ -105,23 +109,27 @@ def regression(x: Tensor, y: Tensor, weights: Tensor, *, penalty: float) -> tupl
     return weight / deviation, bias - (mean / deviation) @ weight
 
 
-def told_apart(evidence: Evidence, weights: list[float]) -> tuple[float, float]:
-    """What `weights` do on `evidence`: percent of the pairs (something is meant, nothing is) in which the former has
-    the higher probability, and percent told of what means nothing where a tenth of the rest is wrongly called so."""
-    logits = presence_logit(evidence.features, weights)  # N
-    there, nothing = logits[evidence.there], logits[~evidence.there]
-    if not len(there) or not len(nothing):
+def told_apart(scores: Tensor, there: Tensor) -> str:
+    """What `scores` (N) tell: in which share of the pairs (something is there, nothing is) the former has the higher,
+    and how much of what is not there is told where a tenth of the rest is wrongly called so.
+
+    Raises ValueError where there is no pair.
+    """
+    present, absent = scores[there], scores[~there]
+    if not len(present) or not len(absent):
         raise ValueError("Too few samples: none of those kept back means nothing, or none means something.")
-    pairs = (there[:, None] > nothing).float().mean()
-    return 100 * float(pairs), 100 * float((nothing < there.quantile(0.1)).float().mean())
+    pairs = (present[:, None] > absent).float().mean()
+    told = (absent < present.quantile(0.1)).float().mean()
+    return f"area under the curve {100 * pairs:.1f}, {100 * told:.1f} % told with 10 % false alarms"
 
 
 def add_presence(
     folder: Path, data: Path, *, samples: int, seed: int, penalty: float, recipe: dict, device: str, workers: int
-) -> tuple[float, float]:
+) -> str:
     """Fits the weights on made samples of `data` and writes them into the checkpoint `folder`.
 
-    Gives `told_apart` of a fifth of the samples by weights fitted on the others; those written are fitted on all.
+    Gives two lines on a fifth of the samples, kept back: what weights fitted on the others tell, and what the mean over
+    the mask does. The weights that are written are fitted on all.
     Raises CheckpointError, FileNotFoundError or ValueError naming what is missing or does not fit.
     """
     chosen = choose_device(device)
@@ -137,10 +145,12 @@ def add_presence(
     )
     evidence = gather(FastSLViT(model) if chosen.type == "cpu" else model, model, processor, config)
     learned = len(evidence.there) * 4 // 5
-    scores = told_apart(evidence[learned:], fit(evidence[:learned], penalty=penalty))
+    kept = evidence[learned:]
+    by_weights = told_apart(presence_logit(kept.features, fit(evidence[:learned], penalty=penalty)), kept.there)
+    by_mask = told_apart(kept.masked, kept.there)
     processor.image_processor.presence = fit(evidence, penalty=penalty)
     write_whole(folder / "preprocessor_config.json", processor.image_processor.to_json_string().encode())
-    return scores
+    return f"Of samples kept back: {by_weights}.\nBy the mean over the mask alone: {by_mask}."
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -158,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1, help="processes that make samples (1)")
     args = parser.parse_args(arguments)
     try:
-        ranked, told = add_presence(
+        report = add_presence(
             args.checkpoint,
             args.data,
             samples=args.samples // TOGETHER * TOGETHER,
@@ -171,7 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (CheckpointError, FileNotFoundError, ValueError) as error:
         print(f"train.presence: {error}", file=sys.stderr)
         return 2
-    print(f"Of samples kept back: AUROC {ranked:.1f}, {told:.1f} % told with 10 % false alarms. {args.checkpoint}")
+    print(report, args.checkpoint, sep="\n")
     return 0
 
 
