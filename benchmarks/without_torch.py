@@ -25,5 +25,7 @@ background, meant = logits[0]  # H×W each
 difference = np.array(Image.fromarray(meant - background).resize(photo.size, Image.Resampling.BICUBIC))
 mask = difference >= 0
 Image.fromarray(mask).save(out)
-confidence = np.mean(1 / (1 + np.exp(-(presence[0] if presence else difference[mask]))))
+confidence = np.mean(1 / (1 + np.exp(-difference[mask])))
+if presence:  # of the thing meant being there at all; see slvit.segmenter.confidence_of
+    confidence = 1 / (1 + np.exp(-(presence[0].item() + 3 * np.log(confidence / (1 - confidence))) / 4))
 print(f"{mask.mean():.1%} of the photo, confidence {confidence:.2f}")

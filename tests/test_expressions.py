@@ -166,6 +166,15 @@ def test_absent_things_are_absent() -> None:
             assert named & {"2nd", "second", "3rd", "third", "yellow", "green", "blue", "purple", "pink"}, made.text
 
 
+def test_people_are_counted_only_where_all_are_known() -> None:
+    """A photo may be plainly about one person, and others stand in its background."""
+    for complete, counts in (("person", True), ("", False)):
+        one = scene(("person", (60, 10, 90, 110), "red"), complete=complete)
+        one.plain = True
+        made = [Describer(one, np.random.default_rng(seed)).absent() for seed in range(60)]
+        assert any(a is not None and "from" in a.text.split() for a in made) is counts
+
+
 def test_random_scenes_are_read_back_by_plain_rules() -> None:
     """Two hundred rows of dogs: a reader who knows only left, right, order and size finds each target."""
     rng = np.random.default_rng(0)

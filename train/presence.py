@@ -33,7 +33,7 @@ from train.export import write_whole
 from train.loader import loader
 
 ABSENT = 0.5  # of the samples
-HEAVIEST = 5.0  # weight of a sample, where they would be 0.5 each if words told nothing
+HEAVIEST = 5.0  # weight of a sample; all would be 1 if words told nothing
 TOGETHER = 8  # samples of a forward pass
 
 

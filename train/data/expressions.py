@@ -598,8 +598,9 @@ class Describer:
             ways += ["category"] * 4
         known = [j for j, t in enumerate(things) if self.sure(j) and not t.region and t.category != "person"]
         persons = [j for j, t in enumerate(things) if t.category == "person" and t.area > 0.01]
+        counted = known + [j for j in persons if self.sure(j)]  # elsewhere people may stand unmarked in the background
         ways += ["colour"] if known else []
-        ways += ["count"] if known or persons else []
+        ways += ["count"] if counted else []
         gone = [c for c in away if c in HELD]
         worn = [self.shares(j, "upper") for j, t in enumerate(things) if t.category == "person"]
         if persons and "person" in self.scene.complete and all(worn) and len(worn) <= 5:
@@ -625,8 +626,8 @@ class Describer:
             noun, held = self.noun(persons[0]), self.pick(*names(self.pick(*gone)))
             verb = self.pick("with", "holding", "with the")
             return Made(f"{self.the(noun)} {verb} {held}", "absent", ())
-        index = (known + persons)[int(self.rng.integers(len(known + persons)))] if way == "count" else 0
         if way == "count":
+            index = counted[int(self.rng.integers(len(counted)))]
             same = self._same(index)
             if not same or len(same) > 3:
                 return None
