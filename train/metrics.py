@@ -210,9 +210,15 @@ def auroc(records: Sequence[Record]) -> float | None:
     None unless records of both sorts are there.
     """
     there = np.array([record.confidence for record in records if not record.absent])
-    absent = np.sort([record.confidence for record in records if record.absent])
+    absent = np.array([record.confidence for record in records if record.absent])
     if not there.size or not absent.size:
         return None
+    return area_under_curve(there, absent)
+
+
+def area_under_curve(there: np.ndarray, absent: np.ndarray) -> float:
+    """Percent of the pairs of one score (float N) of each, in which `there` has the higher one; a tie is half."""
+    absent = np.sort(absent)
     below, not_above = (np.searchsorted(absent, there, side=side) for side in ("left", "right"))
     return float(100 * np.mean((below + not_above) / 2) / absent.size)
 

@@ -31,6 +31,7 @@ from slvit.segmenter import choose_device, confidence_of
 from train.config import TrainConfig
 from train.export import write_whole
 from train.loader import loader
+from train.metrics import area_under_curve
 
 ABSENT = 0.5  # of the samples
 HEAVIEST = 5.0  # weight of a sample; all would be 1 if words told nothing
@@ -110,17 +111,17 @@ def regression(x: Tensor, y: Tensor, weights: Tensor, *, penalty: float) -> tupl
 
 
 def told_apart(scores: Tensor, there: Tensor) -> str:
-    """What `scores` (N) tell: in which share of the pairs (something is there, nothing is) the former has the higher,
-    and how much of what is not there is told where a tenth of the rest is wrongly called so.
+    """What `scores` (N) tell: the area under the curve, and how much of what is not there is told where a tenth of the
+    rest is wrongly called so.
 
     Raises ValueError where there is no pair.
     """
     present, absent = scores[there], scores[~there]
     if not len(present) or not len(absent):
         raise ValueError("Too few samples: none of those kept back means nothing, or none means something.")
-    pairs = (present[:, None] > absent).float().mean()
+    area = area_under_curve(present.numpy(), absent.numpy())
     told = (absent < present.quantile(0.1)).float().mean()
-    return f"area under the curve {100 * pairs:.1f}, {100 * told:.1f} % told with 10 % false alarms"
+    return f"area under the curve {area:.1f}, {100 * told:.1f} % told with 10 % false alarms"
 
 
 def add_presence(
