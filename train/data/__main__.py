@@ -1,7 +1,8 @@
-"""What lies in a data folder and what is wrong with it: python -m train.data check PATH
+"""What lies in a data folder and what is wrong with it, and photos with names made into training photos.
 
-Counts photos, objects and expressions by split, sets published numbers beside them, and names every missing photo and
-every broken mask. Ends with 0 when all is well, 1 when something is missing or broken, 2 when nothing can be checked.
+python -m train.data check PATH counts photos, objects and expressions by split, sets published numbers beside them, and
+names every missing photo and every broken mask. Ends with 0 when all is well, 1 when something is missing or broken, 2
+when nothing can be checked. python -m train.data outline: see train/data/outline.py.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from train.data import coco, folder, refcoco
+from train.data import coco, folder, outline, refcoco
 from train.data.layout import datasets_in, the_dataset_in
 from train.data.refcoco import Counts
 
@@ -20,22 +21,38 @@ SHOWN = 20  # problems of one data set that are named without --all
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m train.data", description="Look after data folders.")
-    commands = parser.add_subparsers(required=True, metavar="check")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="check|outline")
     check = commands.add_parser("check", help="say what is there and what is missing or broken")
     check.add_argument("path", type=Path, help="root of the data")
     check.add_argument("--all", action="store_true", help=f"name every problem, not only the first {SHOWN}")
+    named = commands.add_parser("outline", help="add photos with names, outlined by U²-Net, to annotated ones")
+    named.add_argument("named", type=Path, metavar="NAMED", help="folder of names.json and photos/")
+    named.add_argument("--network", type=Path, required=True, metavar="ONNX", help="U²-Net's u2net.onnx")
+    named.add_argument("--into", type=Path, required=True, metavar="MASKS", help="folder of instances.json and photos/")
+    named.add_argument("--out", type=Path, required=True, metavar="OUT", help="new folder: MASKS and these photos")
     args = parser.parse_args(arguments)
     try:
+        if args.command == "outline":
+            return _outline(args.named, args.network, into=args.into, out=args.out)
         sets = list(dict.fromkeys((*datasets_in(args.path), *_begun(args.path))))
         if not sets:
             the_dataset_in(args.path)  # says what could be there
         problems = 0
         for dataset in sets:
             problems += _report(args.path, dataset, shown=None if args.all else SHOWN)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         print(f"train.data: {error}", file=sys.stderr)
         return 2
     return 1 if problems else 0
+
+
+def _outline(named: Path, network: Path, *, into: Path, out: Path) -> int:
+    """Outlines and says how many; 1 where a photo could not be read."""
+    found = outline.outline(named, outline.network(network), into=into, out=out)
+    print(f"{out}: {found.added:,} photos added, {found.unsure:,} left out for masks that are not plain")
+    for problem in found.broken:
+        print(f"  ! {problem}")
+    return 1 if found.broken else 0
 
 
 def _begun(root: Path) -> list[str]:

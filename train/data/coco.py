@@ -26,7 +26,7 @@ BY_CLASS_SOURCES = {"msrc21", "camvid", "human_seg_290"}
 # The photo is plainly about what is annotated: its bare name is safe.
 PLAIN_SOURCES = {"caltech101", "ecssd", "weizmann_horses", "single_things", "furniture", "wild_animals_980", "ccp"}
 PLAIN_SOURCES |= {"feral_cats", "fire_smoke", "meals", "kitchen_items", "household", "hand_tools", "everyday_mix"}
-PLAIN_SOURCES |= BY_CLASS_SOURCES
+PLAIN_SOURCES |= {"outlined"} | BY_CLASS_SOURCES
 # Of an annotated kind all that matter are marked, though nobody says so.
 TRUSTED_SOURCES = {"kitchen_items", "household", "hand_tools", "street_people", "everyday_mix", "building_facades"}
 ABSENT_EVERY = 4  # one expression without a target for so many photos that allow one
