@@ -35,12 +35,13 @@ def photo_of(box: tuple[int, int, int, int] | None, size: tuple[int, int] = (120
 def named(tmp_path: Path) -> Path:
     folder = tmp_path / "named"
     (folder / "photos").mkdir(parents=True)
-    photo_of((30, 20, 80, 60)).save(folder / "photos/kite.png")
+    (folder / "photos/toys").mkdir()
+    photo_of((30, 20, 80, 60)).save(folder / "photos/toys/kite.png")
     photo_of((2, 2, 6, 6)).save(folder / "photos/speck.png")  # too small to be what the photo is about
     shade = np.tile(np.linspace(90, 250, 120).astype(np.uint8), (80, 1))
     Image.fromarray(np.stack((shade, *[np.full_like(shade, 90)] * 2), axis=2)).save(folder / "photos/haze.png")
     (folder / "photos/torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    names = [("kite.png", "kite"), ("speck.png", "square"), ("haze.png", "square"), ("torn.png", "disc")]
+    names = [("toys/kite.png", "kite"), ("speck.png", "square"), ("haze.png", "square"), ("torn.png", "disc")]
     (folder / "names.json").write_text(json.dumps([{"file_name": file, "name": name} for file, name in names]))
     return folder
 
@@ -84,13 +85,18 @@ def test_nothing_is_written_where_something_is_missing(
         outline(into, red, into=into, out=out)
     with pytest.raises(ValueError, match="there already"):
         outline(named, red, into=into, out=into)
-    (named / "photos/kite.png").rename(named / "photos/0.png")
+    (named / "photos/toys/kite.png").rename(named / "photos/0.png")
     (named / "names.json").write_text('[{"file_name": "0.png", "name": "kite"}]')
     with pytest.raises(ValueError, match=r"0\.png is the name of a photo of .*: rename one"):
         outline(named, red, into=into, out=out)
-    (named / "names.json").write_text('[{"file_name": "0.png"}]')
-    with pytest.raises(ValueError, match="without file_name or name"):
-        outline(named, red, into=into, out=out)
+    for listed, said in (
+        ('[{"file_name": "0.png"}]', "without file_name or name"),
+        ('[{"file_name": "a.png", "name": "kite"}, {"file_name": "a.png", "name": "disc"}]', r"lists a\.png twice"),
+        ("[{", r"names\.json is no valid JSON"),
+    ):
+        (named / "names.json").write_text(listed)
+        with pytest.raises(ValueError, match=said):
+            outline(named, red, into=into, out=out)
     assert not out.exists()
 
 

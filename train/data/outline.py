@@ -98,36 +98,43 @@ def outline(named: Path, prominence: Prominence, *, into: Path, out: Path) -> Ou
         content["annotations"].append(_annotation(annotation_id, image_id, category, mask))
         added.append(entry["file_name"])
     content["categories"] = [{"id": number, "name": name} for name, number in categories.items()]
-    photos = out / "photos"
-    photos.mkdir(parents=True)
+    theirs = into / ("photos" if (into / "photos").is_dir() else "images")
     for image in before:
-        (photos / image["file_name"]).symlink_to((into / _photos_of(into) / image["file_name"]).resolve())
+        _link(out / "photos" / image["file_name"], theirs / image["file_name"])
     for name in added:
-        (photos / name).symlink_to((named / "photos" / name).resolve())
+        _link(out / "photos" / name, named / "photos" / name)
     (out / "instances.json").write_text(json.dumps(content), encoding="utf-8")
     return Outlined(len(added), unsure, tuple(broken))
 
 
 def _names(named: Path) -> list[dict[str, Any]]:
     index = named / "names.json"
-    if not index.is_file():
-        raise FileNotFoundError(f"{index} is missing: it lists file_name and name of each photo in photos/.")
-    names = json.loads(index.read_text(encoding="utf-8"))
+    names = _read(index, "it lists file_name and name of each photo in photos/")
     for entry in names:
         if not {"file_name", "name"} <= entry.keys():
             raise ValueError(f"{index}: an entry without file_name or name: {entry}.")
+    listed = [entry["file_name"] for entry in names]
+    if twice := {file for file in listed if listed.count(file) > 1}:
+        raise ValueError(f"{index} lists {min(twice)} twice: a photo has one name here.")
     return names
 
 
 def _content(into: Path) -> dict[str, Any]:
-    index = into / "instances.json"
-    if not index.is_file():
-        raise FileNotFoundError(f"{index} is missing: a COCO-style folder holds instances.json and photos/.")
-    return json.loads(index.read_text(encoding="utf-8"))
+    return _read(into / "instances.json", "a COCO-style folder holds instances.json and photos/")
 
 
-def _photos_of(root: Path) -> str:
-    return "photos" if (root / "photos").is_dir() else "images"
+def _read(file: Path, what: str) -> Any:
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is missing: {what}.")
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is no valid JSON: {error}.") from error
+
+
+def _link(link: Path, photo: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(photo.resolve())
 
 
 def _image(number: int, file_name: str, photo: np.ndarray) -> dict[str, Any]:
