@@ -26,7 +26,8 @@ BY_CLASS_SOURCES = {"msrc21", "camvid", "human_seg_290"}
 # The photo is plainly about what is annotated: its bare name is safe.
 PLAIN_SOURCES = {"caltech101", "ecssd", "weizmann_horses", "single_things", "furniture", "wild_animals_980", "ccp"}
 PLAIN_SOURCES |= {"feral_cats", "fire_smoke", "meals", "kitchen_items", "household", "hand_tools", "everyday_mix"}
-PLAIN_SOURCES |= {"outlined"} | BY_CLASS_SOURCES
+OUTLINED = "outlined"  # by train.data.outline
+PLAIN_SOURCES |= {OUTLINED} | BY_CLASS_SOURCES
 # Of an annotated kind all that matter are marked, though nobody says so.
 TRUSTED_SOURCES = {"kitchen_items", "household", "hand_tools", "street_people", "everyday_mix", "building_facades"}
 ABSENT_EVERY = 4  # one expression without a target for so many photos that allow one
@@ -54,16 +55,28 @@ class AnnotatedPhoto:
         return self.source in GARMENT_SOURCES
 
 
-def read(root: Path) -> list[AnnotatedPhoto]:
-    """All photos of the folder `root`, annotations with the category's name under "category".
-
-    Raises FileNotFoundError naming the file that is missing.
-    """
+def content_of(root: Path) -> dict[str, Any]:
+    """What the folder's instances.json holds. Raises FileNotFoundError or ValueError naming the file."""
     index = root / "instances.json"
     if not index.is_file():
         raise FileNotFoundError(f"{index} is missing: a COCO-style folder holds instances.json and photos/.")
-    content = json.loads(index.read_text(encoding="utf-8"))
-    folder = root / ("photos" if (root / "photos").is_dir() else "images")
+    try:
+        return json.loads(index.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{index} is no valid JSON: {error}.") from error
+
+
+def photo_folder(root: Path) -> Path:
+    """Where the folder's photos lie."""
+    return root / ("photos" if (root / "photos").is_dir() else "images")
+
+
+def read(root: Path) -> list[AnnotatedPhoto]:
+    """All photos of the folder `root`, annotations with the category's name under "category".
+
+    Raises FileNotFoundError or ValueError naming the file that is missing or broken.
+    """
+    content, folder = content_of(root), photo_folder(root)
     names = {category["id"]: category["name"] for category in content["categories"]}
     of_photo: dict[int, list[dict[str, Any]]] = {}
     for annotation in content["annotations"]:

@@ -21,12 +21,12 @@ from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
 from slvit.photo import PhotoError, open_photo
+from train.data import coco
 
 SIDE = 320  # of U²-Net's input
 MEAN, STD = np.float32((0.485, 0.456, 0.406)), np.float32((0.229, 0.224, 0.225))  # ImageNet's, as U²-Net was trained
 SURE = 0.9  # the mean of |2p − 1| below which a mask is left out
 SHARES = (0.02, 0.85)  # of the photo that a kept mask covers
-SOURCE = "outlined"
 
 Prominence = Callable[[np.ndarray], np.ndarray]  # float32 1×3×SIDE×SIDE → the same size, 0..1 up to scale
 
@@ -74,7 +74,7 @@ def outline(named: Path, prominence: Prominence, *, into: Path, out: Path) -> Ou
     """
     if out.exists():
         raise ValueError(f"{out} is there already: give a folder that is not.")
-    names, content = _names(named), _content(into)
+    names, content = _names(named), coco.content_of(into)
     before = list(content["images"])
     categories = {category["name"]: category["id"] for category in content["categories"]}
     image_id = max((image["id"] for image in content["images"]), default=0)
@@ -98,7 +98,7 @@ def outline(named: Path, prominence: Prominence, *, into: Path, out: Path) -> Ou
         content["annotations"].append(_annotation(annotation_id, image_id, category, mask))
         added.append(entry["file_name"])
     content["categories"] = [{"id": number, "name": name} for name, number in categories.items()]
-    theirs = into / ("photos" if (into / "photos").is_dir() else "images")
+    theirs = coco.photo_folder(into)
     for image in before:
         _link(out / "photos" / image["file_name"], theirs / image["file_name"])
     for name in added:
@@ -109,7 +109,12 @@ def outline(named: Path, prominence: Prominence, *, into: Path, out: Path) -> Ou
 
 def _names(named: Path) -> list[dict[str, Any]]:
     index = named / "names.json"
-    names = _read(index, "it lists file_name and name of each photo in photos/")
+    if not index.is_file():
+        raise FileNotFoundError(f"{index} is missing: it lists file_name and name of each photo in photos/.")
+    try:
+        names = json.loads(index.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{index} is no valid JSON: {error}.") from error
     for entry in names:
         if not {"file_name", "name"} <= entry.keys():
             raise ValueError(f"{index}: an entry without file_name or name: {entry}.")
@@ -119,19 +124,6 @@ def _names(named: Path) -> list[dict[str, Any]]:
     return names
 
 
-def _content(into: Path) -> dict[str, Any]:
-    return _read(into / "instances.json", "a COCO-style folder holds instances.json and photos/")
-
-
-def _read(file: Path, what: str) -> Any:
-    if not file.is_file():
-        raise FileNotFoundError(f"{file} is missing: {what}.")
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file} is no valid JSON: {error}.") from error
-
-
 def _link(link: Path, photo: Path) -> None:
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(photo.resolve())
@@ -139,8 +131,8 @@ def _link(link: Path, photo: Path) -> None:
 
 def _image(number: int, file_name: str, photo: np.ndarray) -> dict[str, Any]:
     H, W = photo.shape[:2]
-    sizes = {"width": W, "height": H}
-    return {"id": number, "file_name": file_name, **sizes, "split": "train", "source": SOURCE}
+    image = {"id": number, "file_name": file_name, "width": W, "height": H}
+    return image | {"split": "train", "source": coco.OUTLINED}
 
 
 def _annotation(number: int, image_id: int, category: int, mask: np.ndarray) -> dict[str, Any]:
