@@ -321,6 +321,27 @@ def test_validation_examples_are_the_same_at_every_call_and_never_predicted(root
     assert all(example.kind == "absent" for example in coco._examples_of(photo, np.random.default_rng(0), 3, False))
 
 
+def test_nothing_is_denied_where_passers_by_are_unmarked(tmp_path: Path) -> None:
+    root = annotated_photos(tmp_path / "data", count=12)
+    index = root / "instances.json"
+    content = json.loads(index.read_text())
+    person = {"id": 99, "name": "person"}
+    content["categories"].append(person)
+    for image in content["images"]:
+        image |= {"source": "elsewhere", "exhaustive_category_ids": [*image["exhaustive_category_ids"], person["id"]]}
+    denials, rng = [], np.random.default_rng(0)
+    for source in ("elsewhere", "street_people"):
+        for image in content["images"][::2]:
+            image["source"] = source
+        index.write_text(json.dumps(content))
+        streets = [photo for photo in coco.read(root) if photo.source == source]
+        kinds = [one.kind for photo in streets * 8 for one in coco._examples_of(photo, rng, 3, False)]
+        made = samples(root, absent=1.0)
+        drawn = [made.photos[at].source for at in made.deniers]
+        denials.append((kinds.count("absent"), drawn.count(source)))
+    assert min(denials[0]) > 0 and denials[1] == (0, 0)
+
+
 def test_pasted_things_cover_what_is_below_and_stand_in_the_list() -> None:
     below = scene(("cat", (0, 0, W, H), "green"))
     dog = CutOut("dog", np.full((30, 20, 3), PAINT["red"], np.uint8), np.full((30, 20), 255, np.uint8))

@@ -30,6 +30,7 @@ OUTLINED = "outlined"  # by train.data.outline
 PLAIN_SOURCES |= {OUTLINED} | BY_CLASS_SOURCES
 # Of an annotated kind all that matter are marked, though nobody says so.
 TRUSTED_SOURCES = {"kitchen_items", "household", "hand_tools", "street_people", "everyday_mix", "building_facades"}
+PASSERS_BY_SOURCES = {"street_people"}  # some in the background are not: nothing may be denied there
 ABSENT_EVERY = 4  # one expression without a target for so many photos that allow one
 
 
@@ -53,6 +54,11 @@ class AnnotatedPhoto:
     @property
     def garments(self) -> bool:
         return self.source in GARMENT_SOURCES
+
+    @property
+    def can_deny(self) -> bool:
+        """Whether "a person in red", where no annotated person wears red, means nothing in this photo."""
+        return self.source not in PASSERS_BY_SOURCES
 
 
 def content_of(root: Path) -> dict[str, Any]:
@@ -188,7 +194,7 @@ def _examples_of(photo: AnnotatedPhoto, rng: np.random.Generator, per_photo: int
     together = [one for one in describer.groups() if all(truthful[j] for j in one.targets)]
     if together and rng.random() < 0.5:
         chosen.append(choose(together, rng))
-    if rng.random() < 1 / ABSENT_EVERY:
+    if photo.can_deny and rng.random() < 1 / ABSENT_EVERY:
         absent = describer.absent()
         chosen += [absent] if absent else []
     return [

@@ -137,6 +137,7 @@ class MadeSamples(Dataset):
         weights = np.array([len(self.donors[name]) ** 0.5 for name in self.donor_names])
         self.donor_totals = np.cumsum(weights)
         self.backgrounds, self.deserted = backgrounds, self.lacking.get("person", [])
+        self.deniers = [at for at in backgrounds if self.photos[at].can_deny]
         with_groups = [at for at, photo in enumerate(self.photos) if photo.groups]
         many = [at for at, photo in enumerate(self.photos) if 2 <= len(photo.annotations) <= 12 and photo.complete]
         self.group_photos = with_groups * 2 + many
@@ -163,7 +164,7 @@ class MadeSamples(Dataset):
     def _sample(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
         recipe = self.recipe
         drawn = rng.random()
-        if drawn < recipe.absent and self.backgrounds:
+        if drawn < recipe.absent and self.deniers:
             return self._absent(rng, size)
         if drawn < recipe.absent + recipe.groups and self.group_photos:
             return self._group(rng, size)
@@ -199,7 +200,7 @@ class MadeSamples(Dataset):
         return self._finished(scene, Describer(scene, rng).groups(), rng)
 
     def _absent(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
-        photo = self.photos[self.backgrounds[int(rng.integers(len(self.backgrounds)))]]
+        photo = self.photos[self.deniers[int(rng.integers(len(self.deniers)))]]
         scene, _ = self._cut(photo, None, rng, size, whole=rng.random() < 0.6)
         describer = Describer(scene, rng)
         made = self._said_elsewhere(describer.away(), rng, size) if rng.random() < 0.5 else describer.absent()
