@@ -12,6 +12,8 @@ from safetensors import safe_open
 
 from slvit import ReferringSegmenter, SLViTConfig, SLViTModel
 from slvit.page.examples import photo_path, read_examples
+from train.config import TrainConfig
+from train.optimizer import freeze
 
 ROOT = Path(__file__).parents[1]
 CHECKPOINT = ROOT / "checkpoints" / "slvit-tiny"
@@ -42,6 +44,22 @@ def test_what_was_never_trained_stands_apart() -> None:
     assert frozen == {
         key for key in KEYS if key.startswith(("text_encoder.", "prior.")) and not key.startswith(tuple(trained))
     }
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "train" / "configs").glob("*.json")), ids=lambda file: file.name)
+def test_every_config_is_readable_and_those_that_go_on_from_here_train_what_the_export_calls_trained(
+    file: Path,
+) -> None:
+    config = TrainConfig.load(file)
+    if config.weights != "checkpoints/slvit-tiny":
+        return
+    bundled = SLViTConfig.from_pretrained(CHECKPOINT)
+    assert config.preset == "tiny" and all(getattr(bundled, key) == value for key, value in config.model.items())
+    model = SLViTModel(bundled)
+    freeze(model, config.freeze)
+    index = json.loads((CHECKPOINT / "model.safetensors.index.json").read_text())["weight_map"]
+    changes = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert changes and {index[name] for name in changes} == {"model-trained.safetensors"}
 
 
 def test_every_file_is_small_enough_for_a_repository() -> None:
