@@ -33,6 +33,7 @@ from train.export import export, never_trained, write_whole
 from train.frozen_prior import frozen_prior
 from train.loader import loader, samples_of_epochs, stop_workers, validation_examples
 from train.losses import segmentation_loss
+from train.memory import keep_freed_memory
 from train.metrics import Scores
 from train.optimizer import freeze, learning_rate, make_optimizer, training_mode, without_gradient
 from train.precision import with_precision
@@ -74,6 +75,8 @@ def train(config: TrainConfig) -> Outcome:
         cpu=config.device == "cpu",
         gradient_accumulation_steps=1,  # counted below, so that a saved position is a whole step
     )
+    if accelerator.device.type == "cpu":
+        keep_freed_memory()
     out = Path(config.out)
     say = accelerator.print
     model, processor, report = start_model(
