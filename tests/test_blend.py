@@ -40,6 +40,8 @@ def test_the_mean_lies_between_both(pair: tuple[Path, Path], tmp_path: Path) -> 
     assert all(torch.equal(mixed[key], before[key]) for key in mixed if key.startswith("text_encoder."))
     frozen = "model-frozen.safetensors"
     assert (tmp_path / "out" / frozen).read_bytes() == (pair[1] / frozen).read_bytes()
+    modes = [(folder / "model-trained.safetensors").stat().st_mode for folder in (tmp_path / "out", pair[1])]
+    assert modes[0] == modes[1], "whoever may read the checkpoint may read its mean"
 
 
 def test_what_has_no_mean_is_refused(pair: tuple[Path, Path], tmp_path: Path, processor, capsys) -> None:
