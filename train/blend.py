@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save
 
 from slvit.checkpoint import load_checkpoint
 from slvit.errors import CheckpointError
-from train.export import write_whole
+from train.state import replace_file
 
 
 def blend(before: Path, after: Path, out: Path, *, share: float) -> None:
@@ -40,7 +40,7 @@ def blend(before: Path, after: Path, out: Path, *, share: float) -> None:
             for key, value in kept.items()
         }
         if any(not torch.equal(mixed[key], kept[key]) for key in kept):
-            write_whole(file, save(mixed, metadata={"format": "pt"}))  # save_file would hide it from other users
+            replace_file(file, save(mixed, metadata={"format": "pt"}))  # save_file would hide it from other users
 
 
 def main(arguments: list[str] | None = None) -> int:
