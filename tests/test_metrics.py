@@ -29,6 +29,7 @@ def box(shape: tuple[int, int], top: int, left: int, bottom: int, right: int) ->
 def record(number: int = 0, **changes: object) -> Record:
     fields = {
         "number": number,
+        "photo": f"{number}.webp",
         "kind": "only",
         "source": "a",
         "absent": False,
@@ -52,19 +53,25 @@ def test_a_record_counts_pixels_at_one_half() -> None:
     probability = np.full((4, 6), 0.49)
     probability[:, 2:4] = 0.5  # 8 pixels, 4 of them true
     probability[1, 2] = 0.9
-    result = measure(probability, truth, number=7, kind="several", source="b")
+    result = measure(probability, truth, number=7, photo="a.webp", kind="several", source="b")
     assert (result.intersection, result.union, result.predicted, result.target) == (4, 16, 8, 12)
     assert result.iou == 0.25
     assert result.point is True
     assert result.confidence == pytest.approx((7 * 0.5 + 0.9) / 8)
-    assert (result.number, result.kind, result.source, result.absent) == (7, "several", "b", False)
+    assert (result.number, result.photo, result.kind, result.source, result.absent) == (
+        7,
+        "a.webp",
+        "several",
+        "b",
+        False,
+    )
 
 
 def test_the_point_is_the_most_probable_pixel_not_the_mask() -> None:
     truth = box((4, 4), 0, 0, 2, 2)
     probability = np.where(truth, 0.8, 0.1)
     probability[3, 3] = 0.81
-    assert measure(probability, truth, number=0, kind="only", source="a").point is False
+    assert measure(probability, truth, number=0, photo="a.webp", kind="only", source="a").point is False
 
 
 def test_an_empty_answer_has_the_largest_probability_as_confidence() -> None:
@@ -74,7 +81,7 @@ def test_an_empty_answer_has_the_largest_probability_as_confidence() -> None:
 
 def test_answer_and_truth_of_two_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="Example 3"):
-        measure(np.zeros((2, 3)), np.zeros((3, 2), bool), number=3, kind="only", source="a")
+        measure(np.zeros((2, 3)), np.zeros((3, 2), bool), number=3, photo="a.webp", kind="only", source="a")
 
 
 def test_overall_iou_sums_pixels_and_mean_iou_sums_examples() -> None:

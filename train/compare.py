@@ -1,7 +1,8 @@
 """Two results of `train.evaluate --json` side by side: python -m train.compare BEFORE.json AFTER.json
 
-Prints the rows of a model card, by kind and by source: left of each arrow BEFORE, right of it AFTER. Both must come
-from the same examples, photo sizes and way of scoring.
+Prints the rows of a model card, by kind and by source: left of each arrow BEFORE, right of it AFTER; then, by kind,
+what AFTER gained in mIoU and point and how much of that is chance. Both must come from the same examples, photo sizes
+and way of scoring.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 COLUMNS = ("oiou", "miou", "p@0.5", "p@0.7", "p@0.9", "point", "boundary_f")
 HEAD = "| | n | oIoU | mIoU | P@0.5 | P@0.7 | P@0.9 | point | boundary F |\n|---|---|---|---|---|---|---|---|---|"
@@ -36,6 +40,47 @@ def _row(name: str, before: dict[str, Any], after: dict[str, Any]) -> str:
     return f"| {name} | {after['count']} | " + " | ".join(cells) + " |"
 
 
+def gains(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Markdown rows, by kind: what mIoU and point gained, in percent, each with its standard error.
+
+    Raises ValueError where the records are missing or of different examples.
+    """
+    pairs = list(zip(_present(before), _present(after), strict=True))
+    if any(a[key] != b[key] for a, b in pairs for key in ("number", "photo", "kind")):
+        raise ValueError("These are of different examples: their records differ.")
+    lines = ["| gained | n | photos | mIoU | point |", "|---|---|---|---|---|"]
+    for kind in ("all", *dict.fromkeys(a["kind"] for a, _ in pairs)):
+        chosen = [(a, b) for a, b in pairs if kind in ("all", a["kind"])]
+        photos = [a["photo"] for a, _ in chosen]
+        cells = [
+            "{:+.2f} ± {:.2f}".format(*gain([100.0 * (b[key] - a[key]) for a, b in chosen], photos))
+            for key in ("iou", "point")
+        ]
+        lines.append(f"| {kind} | {len(chosen)} | {len(set(photos))} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def gain(differences: Sequence[float], photos: Sequence[str]) -> tuple[float, float]:
+    """Mean of `differences` and its standard error, where those of one photo may go together; NaN for one photo.
+
+    The error is that of a mean over clusters of unequal size (Cochran, Sampling Techniques, 1977, chapter 9A).
+    """
+    mean = float(np.mean(differences))
+    sums: dict[str, float] = {}
+    for difference, photo in zip(differences, photos, strict=True):
+        sums[photo] = sums.get(photo, 0.0) + difference - mean
+    C = len(sums)
+    if C < 2:
+        return mean, float("nan")
+    return mean, float(np.sqrt(C / (C - 1) * np.sum(np.square(list(sums.values()))))) / len(differences)
+
+
+def _present(result: dict[str, Any]) -> list[dict[str, Any]]:
+    if "photo" not in result.get("records", [{}])[0]:
+        raise ValueError("There is no record of each example: write both results with this version's train.evaluate.")
+    return [record for record in result["records"] if not record["absent"]]
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.compare", description=__doc__.partition("\n")[0])
     parser.add_argument("before", type=Path)
@@ -46,7 +91,7 @@ def main(arguments: list[str]) -> int:
         if before.keys() != after.keys():
             raise ValueError(f"These are of different splits: {', '.join(before)} and {', '.join(after)}.")
         for split in before:
-            print(f"{split}\n\n{table(before[split], after[split])}\n")
+            print(f"{split}\n\n{table(before[split], after[split])}\n\n{gains(before[split], after[split])}\n")
     except (OSError, ValueError) as error:
         print(f"train.compare: {error}", file=sys.stderr)
         return 2

@@ -144,9 +144,16 @@ def evaluate(
 
     def finish(number: int, probability: np.ndarray, truth: np.ndarray, presence: float | None) -> Any:
         example = examples[number]
-        absent = not example.segmentation
-        kind, source = example.kind, example.source
-        return measure(probability, truth, presence, number=number, kind=kind, source=source, absent=absent)
+        return measure(
+            probability,
+            truth,
+            presence,
+            number=number,
+            photo=example.photo.name,
+            kind=example.kind,
+            source=example.source,
+            absent=not example.segmentation,
+        )
 
     mine = batches[state.process_index :: state.num_processes]
     shown = tqdm(mine, "evaluate", unit="batch", disable=not (progress and state.is_main_process), leave=False)

@@ -37,12 +37,14 @@ KINDS = ("only", "several", "group", "region", "garment", "human", "absent")  # 
 class Record:
     """What one example gave.
 
-    number: the example's place in its list, by which it is counted once. absent: the expression means nothing here.
+    number: the example's place in its list, by which it is counted once. photo: its file's name. absent: the expression
+    means nothing here.
     intersection, union, predicted: pixels of the predicted mask and the true one, at the resolution scored.
     confidence: 0..1. point: whether the most probable pixel lies in the target. boundary: F, 0..1. Both None if absent.
     """
 
     number: int
+    photo: str
     kind: str
     source: str
     absent: bool
@@ -70,6 +72,7 @@ def measure(
     presence: float | None = None,
     *,
     number: int,
+    photo: str,
     kind: str,
     source: str,
     absent: bool = False,
@@ -87,6 +90,7 @@ def measure(
     predicted = int(np.count_nonzero(mask))
     return Record(
         number=number,
+        photo=photo,
         kind=kind,
         source=source,
         absent=absent,
