@@ -337,6 +337,22 @@ def test_frozen_parts_stay_in_evaluation_mode() -> None:
     assert all(torch.equal(value, before[key]) for key, value in model.prior.state_dict().items())
 
 
+def test_training_as_answering_sees_what_the_answer_sees() -> None:
+    model = small_model(visual_prior="efficientnet_lite0")
+    freeze(model, [])
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with torch.no_grad():
+        answered = model.eval()(*inputs(2, 64, 64)).logits
+    training_mode(model, as_answering=True)
+    learned = model(*inputs(2, 64, 64)).logits
+    assert torch.equal(learned, answered)
+    learned.sum().backward()
+    assert model.stages[0].blocks[0].norm1.weight.grad.any() and model.training
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    training_mode(model)
+    assert not torch.equal(model(*inputs(2, 64, 64)).logits, answered)
+
+
 def test_frozen_first_stages_spare_their_backward_pass() -> None:
     model = small_model(visual_prior="efficientnet_lite0")
     freeze(model, ["stages.0", "stages.2", "prior"])

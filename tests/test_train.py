@@ -508,6 +508,15 @@ def test_validation_scores_the_average_exports_the_best_and_changes_nothing(fold
     assert str(folder) not in text.split("```")[0].replace(str(folder / "bert"), "")
 
 
+def test_a_run_as_answering_counts_no_statistics(folder: Path, whole_run: Path) -> None:
+    out = folder / "as-answering"
+    changes = {"as_answering": True, "samples": 24, "validate_every": 3, "validate_on": 1}
+    finish(start("--config", config_file(folder, out=str(out), **changes)))
+    mine, theirs = (load_state(run / "last.pt")["model"] for run in (out, whole_run))
+    counts = [key for key in mine if key.endswith("num_batches_tracked")]
+    assert counts and not any(mine[key] for key in counts) and all(theirs[key] for key in counts)
+
+
 def test_two_processes_train_together(folder: Path) -> None:
     out = folder / "two"
     config = config_file(folder, out=str(out), batch_size=2, samples=16, save_every=1, validate_every=4, average=0.0)

@@ -76,6 +76,7 @@ class TrainConfig:
     clip: float = 1.0  # norm of the gradient; 0 for none
     dice: float = 1.0  # weight of Dice beside cross-entropy
     average: float = 0.999  # decay of the averaged weights; 0 for none
+    as_answering: bool = False  # no dropout, batch norms by their running statistics: for a late run in small batches
     precision: str = "auto"  # see train.precision
     channels_last: bool = True
     checkpoint_blocks: bool = False  # recompute activations to save memory

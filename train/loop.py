@@ -186,7 +186,7 @@ class _Run:
 
     def _steps(self, batches: Iterator[dict[str, Tensor]]) -> None:
         config = self.config
-        training_mode(self.model)
+        training_mode(self.model, as_answering=config.as_answering)
         began, window = time.monotonic(), []
         while self.step < self.steps and not self.stopping:
             lr = learning_rate(config, step=self.step, steps=self.steps)
@@ -204,7 +204,7 @@ class _Run:
                 self.save(f"step-{self.step}.pt")
             if config.validate_every and self.step % config.validate_every == 0:
                 self.validate()
-                training_mode(self.model)
+                training_mode(self.model, as_answering=config.as_answering)
                 began = time.monotonic()
             if self.step % config.save_every == 0:
                 self.save(LAST)

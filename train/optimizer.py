@@ -50,14 +50,19 @@ def without_gradient(model: SLViTModel) -> list[str]:
     return found
 
 
-def training_mode(model: SLViTModel) -> None:
+def training_mode(model: SLViTModel, *, as_answering: bool = False) -> None:
     """Training mode; the prior, a wholly frozen text encoder and frozen first stages stay as at the answer.
 
     The prior's batch norms keep ImageNet's statistics where it is trained as well: batches of 16 give poorer ones.
+    as_answering: so do all batch norms theirs, and no word is dropped out, whatever is trained.
     """
     model.train()
-    if not any(parameter.requires_grad for parameter in model.text_encoder.parameters()):
+    if as_answering or not any(parameter.requires_grad for parameter in model.text_encoder.parameters()):
         model.text_encoder.eval()
+    if as_answering:
+        for module in model.modules():
+            if isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm)):
+                module.eval()
     if hasattr(model, "prior"):
         model.prior.eval()
     for stage in model.stages[: model.frozen_stages]:
