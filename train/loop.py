@@ -28,6 +28,7 @@ from train.board import Board
 from train.card import card
 from train.config import TrainConfig
 from train.data.example import Example
+from train.depthwise import with_fast_gradient
 from train.evaluate import evaluate, spread
 from train.export import export, never_trained, write_whole
 from train.frozen_prior import frozen_prior
@@ -75,7 +76,8 @@ def train(config: TrainConfig) -> Outcome:
         cpu=config.device == "cpu",
         gradient_accumulation_steps=1,  # counted below, so that a saved position is a whole step
     )
-    if accelerator.device.type == "cpu":
+    on_cpu = accelerator.device.type == "cpu"
+    if on_cpu:
         keep_freed_memory()
     out = Path(config.out)
     say = accelerator.print
@@ -96,6 +98,8 @@ def train(config: TrainConfig) -> Outcome:
     model.checkpoint_blocks(config.checkpoint_blocks)
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)
+    if on_cpu and config.precision == "no":
+        with_fast_gradient(model)
     if accelerator.num_processes > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model) if accelerator.device.type == "cuda" else model
     model.to(accelerator.device)
