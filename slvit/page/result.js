@@ -149,8 +149,9 @@ slvit.result = (element, props, watch, trigger, event) => {
   function tell(area) {
     const answer = shown.answer;
     verdict.replaceChildren(make("q", {}, answer.expression));
-    if (!answer.found) verdict.append(make("strong", {}, t("no_match")), make("span", {}, t("no_match_why")));
-    else if (!area) verdict.append(make("span", {}, t("empty")));
+    if (!answer.found) verdict.append(make("strong", {}, t("no_match")));
+    if (!area) verdict.append(make("span", {}, t("empty")));
+    else if (!answer.found) verdict.append(make("span", {}, t("no_match_why")));
     for (const key of ["unread", "unknown"])
       if (answer[key].length)
         verdict.append(make("span", {}, `${t(key === "unread" ? "not_read" : "unknown")}: ${answer[key].slice(0, 12).join(", ")}${answer[key].length > 12 ? " …" : ""}`));

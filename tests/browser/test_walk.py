@@ -216,6 +216,11 @@ def test_no_confident_match_is_said_plainly(visit, counting, monkeypatch):
     page = visit()
     answer(page, PHOTO, "the chickens")
     expect(page.locator(".verdict strong")).to_have_text("No confident match")
+    why = page.locator(".verdict span").first
+    expect(why).to_contain_text("what it leans to is shown")
+    answer(page, PHOTO, "a purple elephant")
+    page.locator('input[name="threshold"]').fill("0.95")
+    expect(why).to_have_text("Nothing in the photo reaches this threshold.")
 
 
 def test_the_page_speaks_the_visitors_language(visit):
