@@ -1,8 +1,8 @@
 """Depthwise convolutions whose weights' gradient is not the dearest part of a step on a CPU.
 
-oneDNN computes that gradient fast for kernels of up to three columns, and two to twenty-seven times slower than in parts
-for wider ones (PyTorch 2.13, with AVX-512 and with AVX2 alone): 1×21 and 5×5, of which the encoder and the prior are full.
-So a wide kernel is taken as several narrow ones, and one of a single row as a single column.
+oneDNN computes that gradient fast for kernels of up to three columns, and two to twenty-seven times slower than in
+parts for wider ones (PyTorch 2.13, with AVX-512 and with AVX2 alone): 1×21 and 5×5, of which the encoder and the
+prior are full. So a wide kernel is taken as several narrow ones, and one of a single row as a single column.
 """
 
 from __future__ import annotations
