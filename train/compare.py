@@ -76,7 +76,7 @@ def gain(differences: Sequence[float], photos: Sequence[str]) -> tuple[float, fl
 
 
 def _present(result: dict[str, Any]) -> list[dict[str, Any]]:
-    if "photo" not in result.get("records", [{}])[0]:
+    if not all("photo" in record for record in result.get("records") or [{}]):
         raise ValueError("There is no record of each example: write both results with this version's train.evaluate.")
     return [record for record in result["records"] if not record["absent"]]
 
