@@ -98,7 +98,7 @@ def train(config: TrainConfig) -> Outcome:
     model.checkpoint_blocks(config.checkpoint_blocks)
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)
-    if on_cpu and config.precision == "no":
+    if on_cpu:
         with_fast_gradient(model)
     if accelerator.num_processes > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model) if accelerator.device.type == "cuda" else model
