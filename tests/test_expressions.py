@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
 from training import SHAPES, annotated_photos
 
 from train.data import coco
@@ -309,6 +311,43 @@ def test_the_mask_lies_on_the_thing_after_crop_and_flip(root: Path) -> None:
             sides.add("right")
             assert x > 0.45
     assert sides == {"left", "right"}
+
+
+def turned(root: Path) -> None:
+    """Every second photo of `root` on its side, with all that is on it."""
+    index = root / "instances.json"
+    content = json.loads(index.read_text())
+    of = {image["id"]: image for image in content["images"] if image["id"] % 4 < 2}
+    for image in of.values():
+        file = root / "photos" / image["file_name"]
+        Image.open(file).transpose(Image.Transpose.TRANSPOSE).save(file)
+        image["width"], image["height"] = image["height"], image["width"]
+    for annotation in content["annotations"]:
+        if annotation["image_id"] in of:
+            mask = coco_mask.decode(annotation["segmentation"])
+            rle = coco_mask.encode(np.asfortranarray(mask.T))
+            annotation["segmentation"] = {"size": rle["size"], "counts": rle["counts"].decode()}
+            annotation["bbox"] = coco_mask.toBbox(rle).tolist()
+    index.write_text(json.dumps(content))
+
+
+def test_things_keep_their_shape_as_far_as_the_recipe_says(tmp_path: Path) -> None:
+    root = annotated_photos(tmp_path / "data", count=16)
+    turned(root)
+    settings = {"absent": 0, "groups": 0, "pasted": 0, "whole": 1}
+    for size in ((160, 208), (208, 160), (192, 192)):
+        stretches: dict[float, list[float]] = {1.1: [], 2.5: []}
+        for stretched, found in stretches.items():
+            recipe = Recipe(**settings, stretched=stretched)
+            made = MadeSamples(root, recipe=recipe, seed=3, samples=100, size_of=lambda number, size=size: size)
+            for number in range(30):
+                rows, columns = np.nonzero(made[number]["mask"])
+                if min(rows.min(), columns.min(), size[0] - 1 - rows.max(), size[1] - 1 - columns.max()) > 0:
+                    found.append(abs(np.log(np.ptp(rows) + 1) - np.log(np.ptp(columns) + 1)))
+        assert np.median(stretches[1.1]) < np.log(1.1)
+        assert np.quantile(stretches[2.5], 0.8) > np.log(1.25), "squares and discs are squeezed by default"
+        if size != (192, 192):  # for which no photo is made: they are cropped
+            assert np.quantile(stretches[1.1], 0.9) < np.log(1.1), "the photos of the batch's shape are taken"
 
 
 def test_validation_examples_are_the_same_at_every_call_and_never_predicted(root: Path) -> None:

@@ -321,7 +321,7 @@ def test_every_sample_goes_to_exactly_one_process() -> None:
 
 
 def test_sizes_follow_the_phases_and_are_one_for_all_of_a_step() -> None:
-    size_of = SizeOf(((0.5, 160), (0.5, 224)), samples=1600, together=16, aspects=True, seed=0)
+    size_of = SizeOf(((0.5, 160), (0.5, 224)), samples=1600, together=16, shapes=(0.5, 0.25, 0.25), seed=0)
     sizes = [size_of(number) for number in range(1600)]
     for first in range(0, 1600, 16):
         assert len(set(sizes[first : first + 16])) == 1
@@ -432,7 +432,7 @@ def test_eight_photos_are_learned_by_heart(folder: Path, tmp_path: Path) -> None
     """Through the command lines: a loop, a loss or a scoring with a fault in it does not get there."""
     data = listed_photos(tmp_path / "data")
     changes = {"data": str(data), "out": str(tmp_path / "run"), "dataset": "folder", "epochs": 120, "batch_size": 8}
-    changes |= {"phases": [[1.0, 96]], "mirrored": False, "light": False, "aspects": False, "lr": 4e-3, "average": 0.9}
+    changes |= {"phases": [[1.0, 96]], "mirrored": False, "light": False, "shapes": [1, 0, 0], "lr": 4e-3, "average": 0.9}
     changes |= {"weight_decay": 0.0, "warmup": 10, "save_every": 1000, "log_every": 20}
     assert train_main(["--config", str(config_file(folder, **changes))]) == 0
     asked = ["--checkpoint", tmp_path / "run/checkpoint", "--data", data, "--json", tmp_path / "scores.json"]

@@ -55,7 +55,7 @@ class TrainConfig:
     phases: list[list[float]] = field(default_factory=lambda: [[1.0, 160]])  # [share of the samples, side in pixels]
     mirrored: bool = True  # photos mirrored at random, left and right in the words changed with them
     light: bool = True  # brightness, contrast and saturation changed at random
-    aspects: bool = True  # batches wider or taller than square, at like area
+    shapes: list[float] = field(default_factory=lambda: [0.5, 0.25, 0.25])  # shares of square, wider, taller batches
     max_words: int = 40  # word pieces of an expression that training reads
     masked_words: float = 0.0  # share of samples in which one word is masked
     workers: int = 1
@@ -107,6 +107,8 @@ class TrainConfig:
         _known("recipe", self.recipe, tuple(f.name for f in dataclasses.fields(Recipe)))
         if abs(sum(share for share, _ in self.phases) - 1) > 1e-6 or any(side % 32 for _, side in self.phases):
             raise ValueError("phases: the shares must add up to 1, and the sides be multiples of 32.")
+        if len(self.shapes) != 3 or min(self.shapes) < 0 or abs(sum(self.shapes) - 1) > 1e-6:
+            raise ValueError(f"shapes: {self.shapes} must be three shares, of square, wider and taller batches, of 1.")
 
     def _check_mix(self) -> None:
         if (self.dataset == "mix") != bool(self.mix):

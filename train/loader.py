@@ -29,23 +29,24 @@ AHEAD = 6  # batches that each worker makes before they are asked for
 
 @dataclass(frozen=True)
 class SizeOf:
-    """The size (H, W) of sample `number`: the phase's side, in a third of the batches each wider or taller."""
+    """The size (H, W) of sample `number`: the phase's side; shapes: shares of square, wider and taller batches."""
 
     phases: tuple[tuple[float, int], ...]
     samples: int
     together: int  # samples that share a size: those of one step, over all processes
-    aspects: bool
+    shapes: tuple[float, ...]
     seed: int
 
     def __call__(self, number: int) -> tuple[int, int]:
         past = number // self.together * self.together / self.samples
         ends = np.cumsum([share for share, _ in self.phases])
         side = self.phases[min(int((past >= ends - 1e-9).sum()), len(self.phases) - 1)][1]
-        if not self.aspects or side not in WIDER:
+        if side not in WIDER:
             return side, side
-        turn = np.random.default_rng([self.seed, 1, number // self.together]).integers(4)
         low, high = WIDER[side]
-        return [(side, side), (side, side), (low, high), (high, low)][turn]
+        drawn = np.random.default_rng([self.seed, 1, number // self.together]).random()
+        square, wider, _ = self.shapes
+        return (side, side) if drawn < square else (low, high) if drawn < square + wider else (high, low)
 
 
 class Positions(Sampler[list[int]]):
@@ -193,7 +194,7 @@ def loader(
         tuple((float(share), int(side)) for share, side in config.phases),
         config.samples,
         together * config.accumulate,
-        config.aspects,
+        tuple(config.shapes),
         config.seed,
     )
     return DataLoader(

@@ -44,7 +44,7 @@ from train.state import BEST, LAST, load_state, random_states, restore_random_st
 # May differ between the state on disk and the run that continues it.
 CHANGEABLE = {"out", "data", "workers", "threads", "device", "save_every", "log_every", "keep_every", "validate_every"}
 CHANGEABLE |= {"validate_on", "samples", "tensorboard", "pictures", "push_to_hub", "weights", "epochs", "size"}
-CHANGEABLE |= {"recipe", "broken_photos", "precision"}
+CHANGEABLE |= {"recipe", "shapes", "broken_photos", "precision"}
 
 
 class BadLossesError(RuntimeError):

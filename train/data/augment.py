@@ -22,12 +22,27 @@ SLIVER = 0.12  # a thing of which less is left in the crop is not there
 Window = tuple[int, int, int, int]
 
 
+def fitting(photo: AnnotatedPhoto, size: tuple[int, int]) -> float:
+    """Share of the photo in the largest window of the aspect of `size` (H, W): at that size, a larger one is stretched.
+
+    Its inverse is how much the whole photo's sides are stretched against each other.
+    """
+    aspects = photo.size[1] / photo.size[0], size[1] / size[0]
+    return min(aspects) / max(aspects)
+
+
 def window_around(
-    photo: AnnotatedPhoto, box: list[float], *, size: tuple[int, int], least: float, rng: np.random.Generator
+    photo: AnnotatedPhoto,
+    box: list[float],
+    *,
+    size: tuple[int, int],
+    least: float,
+    most: float = 1.0,
+    rng: np.random.Generator,
 ) -> Window:
-    """A crop (x0, y0, x1, y1) that holds `box` (x, y, w, h): at least `least` of the photo, near the aspect of size."""
+    """A crop (x0, y0, x1, y1) around `box` (x, y, w, h): `least` to `most` of the photo, near the aspect of size."""
     H, W = photo.size
-    share = rng.uniform(least, 1.0)
+    share = rng.uniform(least, max(least, most))
     aspect = size[1] / size[0] * float(np.exp(rng.normal(0, 0.12)))
     width = min(W, np.sqrt(share * H * W * aspect))
     height = min(H, np.sqrt(share * H * W / aspect))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,9 @@ class Recipe:
     people: targets are people among people. everyday: any target in photos whose kinds are fully known (these two
     come from photos with "person" among the complete categories); the rest comes from all other photos.
     phrases: samples drawn among the things that people described, with their words. human: of all other draws in
-    which the thing has such phrases. whole: uncropped photos.
+    which the thing has such phrases. whole: uncropped photos. stretched: the most by which the sides of a photo or crop
+    are stretched against each other to fill a batch's shape; beyond it a smaller part is taken, or, where the words are
+    true of the whole photo only, another photo.
     pasted: scenes with pasted objects; one_kind: of these, with objects of one kind at like sizes. crowds: of these
     again, with people whom somebody called man, woman or child, where nobody else is.
     remade: scenes made for the sentences in the file `sentences` (see train.data.remade), where one is named.
@@ -45,6 +48,7 @@ class Recipe:
     phrases: float = 0.14
     human: float = 0.3
     whole: float = 0.4
+    stretched: float = 2.5
     pasted: float = 0.3
     one_kind: float = 0.6
     crowds: float = 0.3
@@ -169,22 +173,25 @@ class MadeSamples(Dataset):
         if drawn < recipe.absent + recipe.groups and self.group_photos:
             return self._group(rng, size)
         if drawn < recipe.absent + recipe.groups + recipe.phrases and "phrases" in self.pools:
-            return self._plain(rng, size, *self._drawn_from("phrases", rng), human=True)
+            at, number = self._drawn_fitting(lambda: self._drawn_from("phrases", rng), size)
+            return self._plain(rng, size, at, number, whole=True, human=True)
         if drawn > 1 - recipe.remade and self.sentences:
             return self._remade(rng, size)
         if rng.random() < recipe.pasted and self.backgrounds and self.donors:
             return self._pasted(rng, size)
-        at, number = self._target(rng)
+        whole = rng.random() < recipe.whole
+        at, number = self._drawn_fitting(lambda: self._target(rng), size) if whole else self._target(rng)
         described = bool(self.photos[at].annotations[number].get("expressions"))
-        return self._plain(rng, size, at, number, human=described and rng.random() < recipe.human)
+        human = described and rng.random() < recipe.human
+        return self._plain(rng, size, at, number, whole=whole or human, human=human)
 
     def _plain(
-        self, rng: np.random.Generator, size: tuple[int, int], at: int, number: int, *, human: bool
+        self, rng: np.random.Generator, size: tuple[int, int], at: int, number: int, *, whole: bool, human: bool
     ) -> dict[str, Any] | None:
-        """A thing of a photo, cropped around it; human: in the words that people wrote of it."""
+        """A thing of a photo, cropped around it or whole; human: in the words that people wrote of it, if it fits."""
         photo = self.photos[at]
         annotation = photo.annotations[number]
-        scene, numbers = self._cut(photo, annotation["bbox"], rng, size, whole=human)
+        scene, numbers = self._cut(photo, annotation["bbox"], rng, size, whole=whole)
         if number not in numbers:
             return None
         index = numbers.index(number)
@@ -195,13 +202,14 @@ class MadeSamples(Dataset):
         return self._finished(scene, made, rng)
 
     def _group(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
-        photo = self.photos[self.group_photos[int(rng.integers(len(self.group_photos)))]]
-        scene, _ = self._cut(photo, None, rng, size, whole=bool(photo.groups) or rng.random() < 0.6)
+        at, _ = self._drawn_fitting(lambda: (_one_of(self.group_photos, rng), 0), size)
+        photo = self.photos[at]
+        scene, _ = self._cut(photo, None, rng, size, whole=bool(photo.groups) or rng.random() < 0.6 or None)
         return self._finished(scene, Describer(scene, rng).groups(), rng)
 
     def _absent(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
-        photo = self.photos[self.deniers[int(rng.integers(len(self.deniers)))]]
-        scene, _ = self._cut(photo, None, rng, size, whole=rng.random() < 0.6)
+        at, _ = self._drawn_fitting(lambda: (_one_of(self.deniers, rng), 0), size)
+        scene, _ = self._cut(self.photos[at], None, rng, size, whole=rng.random() < 0.6 or None)
         describer = Describer(scene, rng)
         made = self._said_elsewhere(describer.away(), rng, size) if rng.random() < 0.5 else describer.absent()
         return self._finished(scene, [made] if made else [], rng)
@@ -214,25 +222,24 @@ class MadeSamples(Dataset):
             return None
         owners = self.owners[away[int(rng.integers(len(away)))]]
         at, number = owners[int(rng.integers(len(owners)))]
-        elsewhere, numbers = self._cut(
-            self.photos[at], self.photos[at].annotations[number]["bbox"], rng, size, whole=False
-        )
+        elsewhere, numbers = self._cut(self.photos[at], self.photos[at].annotations[number]["bbox"], rng, size)
         made = Describer(elsewhere, rng).of(numbers.index(number)) if number in numbers else []
         return Made(choose(made, rng).text, "absent", ()) if made else None
 
     def _pasted(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
         """A scene with objects from other photos on it."""
-        at, number = self._target(rng)
+        at, number = self._drawn_fitting(lambda: self._target(rng), size)
         photo = self.photos[at]
         if not photo.complete and not photo.plain:
-            at = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
-            photo, number = self.photos[at], None
+            at, number = self._drawn_fitting(lambda: (_one_of(self.backgrounds, rng), None), size)
+            photo = self.photos[at]
         like = rng.random() < self.recipe.one_kind
         crowd = like and bool(self.called and self.deserted) and rng.random() < self.recipe.crowds
         if crowd:
-            photo, number = self.photos[self.deserted[int(rng.integers(len(self.deserted)))]], None
+            at, number = self._drawn_fitting(lambda: (_one_of(self.deserted, rng), None), size)
+            photo = self.photos[at]
         box = photo.annotations[number]["bbox"] if number is not None else None
-        scene, numbers = self._cut(photo, box, rng, size, whole=rng.random() < self.recipe.whole)
+        scene, numbers = self._cut(photo, box, rng, size)
         kinds = [self._donor_kind(rng)] if like else [self._donor_kind(rng) for _ in range(3)]
         count = int(rng.integers(2, 5)) if like else int(rng.integers(1, 4))
         objects = []
@@ -261,7 +268,8 @@ class MadeSamples(Dataset):
         if not others:
             return None
         below = self.lacking[sentence.category]
-        scene, _ = self._cut(self.photos[below[int(rng.integers(len(below)))]], None, rng, size, whole=False)
+        at, _ = self._drawn_fitting(lambda: (_one_of(below, rng), 0), size)
+        scene, _ = self._cut(self.photos[at], None, rng, size)
         boxes = [sentence.box, *others]
         order = sorted(range(len(boxes)), key=lambda at: boxes[at][3])  # the nearer over the farther
         donors = [matching, *[self.donors[sentence.category]] * len(others)]
@@ -296,6 +304,14 @@ class MadeSamples(Dataset):
         totals = self.totals[name]
         return self.pools[name][int(np.searchsorted(totals, rng.random() * totals[-1], side="right"))]
 
+    def _drawn_fitting(self, draw: Callable[[], tuple[int, Any]], size: tuple[int, int]) -> tuple[int, Any]:
+        """What `draw` gives, (photo, what of it), anew until the whole photo may fill `size`, or TRIES are spent."""
+        for _ in range(TRIES):
+            at, what = draw()
+            if self._fits(self.photos[at], size):
+                break
+        return at, what
+
     def _donor_kind(self, rng: np.random.Generator) -> str:
         if rng.random() < 0.25 and "person" in self.donors:
             return "person"
@@ -319,15 +335,23 @@ class MadeSamples(Dataset):
         rng: np.random.Generator,
         size: tuple[int, int],
         *,
-        whole: bool,
+        whole: bool | None = None,
     ) -> tuple[Scene, list[int]]:
+        """The photo whole or cropped around a box (x, y, w, h), for None by the recipe, at `size`; as augment.cut."""
         H, W = photo.size
-        if whole or rng.random() < self.recipe.whole:
+        whole = rng.random() < self.recipe.whole if whole is None else whole
+        if whole and self._fits(photo, size):
             window = (0, 0, W, H)
         else:
             around = box or [rng.uniform(0, 0.7) * W, rng.uniform(0, 0.7) * H, 0.3 * W, 0.3 * H]
-            window = augment.window_around(photo, around, size=size, least=0.25, rng=rng)
+            fitting = augment.fitting(photo, size)
+            least, most = (fitting, fitting) if whole else (0.25, min(1.0, fitting * self.recipe.stretched))
+            window = augment.window_around(photo, around, size=size, least=least, most=most, rng=rng)
         return augment.cut(photo, self._pixels(photo), window, size=size, mirrored=rng.random() < 0.5)
+
+    def _fits(self, photo: AnnotatedPhoto, size: tuple[int, int]) -> bool:
+        """Whether the whole photo may fill `size`."""
+        return augment.fitting(photo, size) * self.recipe.stretched >= 1
 
     def _pixels(self, photo: AnnotatedPhoto) -> np.ndarray:
         if photo.id in self._cache:
@@ -359,6 +383,10 @@ class MadeSamples(Dataset):
             picture = augment.mask_patches(picture, rng, share=float(rng.uniform(0.05, 0.25)))
         text = typed(one.text, rng) if rng.random() < self.recipe.typing_errors else one.text
         return {"photo": picture, "mask": mask.astype(np.uint8), "text": text, "kind": one.kind}
+
+
+def _one_of(photos: list[int], rng: np.random.Generator) -> int:
+    return photos[int(rng.integers(len(photos)))]
 
 
 def typed(text: str, rng: np.random.Generator) -> str:
