@@ -432,8 +432,8 @@ def test_eight_photos_are_learned_by_heart(folder: Path, tmp_path: Path) -> None
     """Through the command lines: a loop, a loss or a scoring with a fault in it does not get there."""
     data = listed_photos(tmp_path / "data")
     changes = {"data": str(data), "out": str(tmp_path / "run"), "dataset": "folder", "epochs": 120, "batch_size": 8}
-    changes |= {"phases": [[1.0, 96]], "mirrored": False, "light": False, "shapes": [1, 0, 0], "lr": 4e-3, "average": 0.9}
-    changes |= {"weight_decay": 0.0, "warmup": 10, "save_every": 1000, "log_every": 20}
+    changes |= {"phases": [[1.0, 96]], "mirrored": False, "light": False, "lr": 4e-3, "average": 0.9}
+    changes |= {"shapes": [1, 0, 0], "weight_decay": 0.0, "warmup": 10, "save_every": 1000, "log_every": 20}
     assert train_main(["--config", str(config_file(folder, **changes))]) == 0
     asked = ["--checkpoint", tmp_path / "run/checkpoint", "--data", data, "--json", tmp_path / "scores.json"]
     assert evaluate_main([*map(str, asked), "--device", "cpu"]) == 0
