@@ -345,7 +345,7 @@ def test_things_keep_their_shape_as_far_as_the_recipe_says(tmp_path: Path) -> No
                 if min(rows.min(), columns.min(), size[0] - 1 - rows.max(), size[1] - 1 - columns.max()) > 0:
                     found.append(abs(np.log(np.ptp(rows) + 1) - np.log(np.ptp(columns) + 1)))
         assert np.median(stretches[1.1]) < np.log(1.1)
-        assert np.quantile(stretches[2.5], 0.8) > np.log(1.25), "squares and discs are squeezed by default"
+        assert np.quantile(stretches[2.5], 0.8) > np.log(1.25), "squares and discs may be squeezed"
         if size != (192, 192):  # for which no photo is made: they are cropped
             assert np.quantile(stretches[1.1], 0.9) < np.log(1.1), "the photos of the batch's shape are taken"
 

@@ -16,6 +16,10 @@ from train.swa import main, mean_of_kept
 KEY = "decoder.classifier.weight"
 
 
+def in_layout_of_training(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+
+
 @pytest.fixture
 def run(tmp_path: Path, processor) -> Path:
     """A run of a checkpoint, and of three states whose averaged weights are all 1, 2 and 6."""
@@ -27,6 +31,7 @@ def run(tmp_path: Path, processor) -> Path:
     weights = {key: tensor for key, tensor in state.items() if key not in frozen and tensor.is_floating_point()}
     for step, value in ((90, 1.0), (200, 2.0), (1000, 6.0)):
         average = {key: torch.full_like(tensor, value) for key, tensor in weights.items()}
+        average = {key: in_layout_of_training(tensor) for key, tensor in average.items()}
         save_state(tmp_path / f"run/step-{step}.pt", {"average": average, "model": weights})
     return tmp_path / "run"
 

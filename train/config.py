@@ -55,7 +55,7 @@ class TrainConfig:
     phases: list[list[float]] = field(default_factory=lambda: [[1.0, 160]])  # [share of the samples, side in pixels]
     mirrored: bool = True  # photos mirrored at random, left and right in the words changed with them
     light: bool = True  # brightness, contrast and saturation changed at random
-    shapes: list[float] = field(default_factory=lambda: [0.5, 0.25, 0.25])  # shares of square, wider, taller batches
+    shapes: list[float] = field(default_factory=lambda: [0.2, 0.53, 0.27])  # shares of square, wider, taller batches
     max_words: int = 40  # word pieces of an expression that training reads
     masked_words: float = 0.0  # share of samples in which one word is masked
     workers: int = 1

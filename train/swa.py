@@ -39,7 +39,7 @@ def mean_of_kept(run: Path, out: Path, *, since: int = 0, like: Path | None = No
     shutil.copytree(like, out)
     for file in out.glob("*.safetensors"):
         there = load_file(file)
-        moved = {key: mean[key].to(tensor.dtype) if key in mean else tensor for key, tensor in there.items()}
+        moved = {key: mean.get(key, tensor).to(tensor.dtype).contiguous() for key, tensor in there.items()}
         if any(not torch.equal(moved[key], there[key]) for key in there):
             replace_file(file, save(moved, metadata={"format": "pt"}))
     return len(kept)

@@ -48,7 +48,7 @@ class Recipe:
     phrases: float = 0.14
     human: float = 0.3
     whole: float = 0.4
-    stretched: float = 2.5
+    stretched: float = 1.2
     pasted: float = 0.3
     one_kind: float = 0.6
     crowds: float = 0.3
