@@ -101,11 +101,11 @@ def test_an_unreadable_photo_is_named_once_and_passed_over(folder: Path, tmp_pat
     data = annotated_photos(tmp_path / "data")
     photo = data / "photos" / "2.png"
     photo.write_bytes(photo.read_bytes()[:200])
-    config = config_file(folder, data=str(data), out=str(tmp_path / "run"), samples=16, workers=workers)
+    config = config_file(folder, data=str(data), out=str(tmp_path / "run"), samples=32, workers=workers)
     output = finish(start("--config", config))
     assert output.count('unreadable photo 1 of at most 20: "2.png" is damaged') >= 1
     assert output.count("unreadable photo") <= max(1, workers)  # two workers may meet it in the same moment
-    assert load_state(tmp_path / "run" / "last.pt")["step"] == 4
+    assert load_state(tmp_path / "run" / "last.pt")["step"] == 8
 
 
 @pytest.mark.parametrize("workers", [0, 1])

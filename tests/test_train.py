@@ -179,7 +179,7 @@ class Scaling(Accelerator):
 def test_overflow_in_fp16_scales_less_and_is_no_bad_loss(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("train.loop.Accelerator", Scaling)
     out = folder / "scaled"
-    train(TrainConfig.load(config_file(folder, out=str(out), samples=24, bad_losses=0)))
+    train(TrainConfig.load(config_file(folder, out=str(out), samples=48, dice=20, bad_losses=0)))
     state = load_state(out / "last.pt")
     assert state["bad_losses"] == 0 and state["scaler"]["scale"] < 2.0**127
     norms = [json.loads(line)["gradient_norm"] for line in (out / "log.jsonl").read_text().splitlines()]
