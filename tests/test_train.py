@@ -329,6 +329,12 @@ def test_sizes_follow_the_phases_and_are_one_for_all_of_a_step() -> None:
     assert {(224, 224), (192, 256), (256, 192)} == set(sizes[800:])
 
 
+@pytest.mark.parametrize("shapes", [[1, 0], [0.5, 0.5, 0.5], [1.5, -0.5, 0]], ids=str)
+def test_shapes_that_are_no_three_shares_are_refused(shapes: list[float]) -> None:
+    with pytest.raises(ValueError, match="1 in all"):
+        TrainConfig(shapes=shapes)
+
+
 def mscan_weights(channels: list[int], depths: list[int]) -> dict[str, torch.Tensor]:
     """A checkpoint with SegNeXt's key names and random values."""
     weights: dict[str, torch.Tensor] = {}

@@ -7,16 +7,14 @@ one, the mean lies in the same valley and often holds up better on photos of oth
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save
 
 from slvit.checkpoint import load_checkpoint
 from slvit.errors import CheckpointError
-from train.state import replace_file
+from train.export import export_like
 
 
 def blend(before: Path, after: Path, out: Path, *, share: float) -> None:
@@ -32,15 +30,8 @@ def blend(before: Path, after: Path, out: Path, *, share: float) -> None:
     later = load_checkpoint(after, device=cpu, dtype=torch.float32)[0].state_dict()
     if {key: value.shape for key, value in earlier.items()} != {key: value.shape for key, value in later.items()}:
         raise ValueError(f"{before} and {after} are not of one architecture: only such weights have a mean.")
-    shutil.copytree(after, out)
-    for file in out.glob("*.safetensors"):
-        kept = load_file(file)
-        mixed = {
-            key: earlier[key].lerp(later[key], share).to(value.dtype) if value.is_floating_point() else value
-            for key, value in kept.items()
-        }
-        if any(not torch.equal(mixed[key], kept[key]) for key in kept):
-            replace_file(file, save(mixed, metadata={"format": "pt"}))  # save_file would hide it from other users
+    mixed = {key: earlier[key].lerp(value, share) for key, value in later.items() if value.is_floating_point()}
+    export_like(after, out, mixed)
 
 
 def main(arguments: list[str] | None = None) -> int:

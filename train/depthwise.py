@@ -71,9 +71,10 @@ def _grad_of_input(
         return _grad_of_input(grad.float(), x.float(), weight.float(), stride, padding).to(x.dtype)
     # torch.nn.grad.conv2d_input says nothing of x's memory format, and takes two to ten times as long for it.
     C, wanted = len(weight), (True, False, False)
-    return torch.ops.aten.convolution_backward(grad, x, weight, [C], stride, padding, (1, 1), False, (0, 0), C, wanted)[
-        0
-    ]
+    grad_x, *_ = torch.ops.aten.convolution_backward(
+        grad, x, weight, [C], stride, padding, (1, 1), False, (0, 0), C, wanted
+    )
+    return grad_x
 
 
 def _grad_of_weight(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -63,6 +64,20 @@ def export(
     }
     write_whole(folder / "config.json", json.dumps(config, indent=2, sort_keys=True).encode() + b"\n")
     processor.save_pretrained(folder)
+
+
+def export_like(like: Path, out: Path, weights: dict[str, Tensor]) -> None:
+    """Copies the checkpoint folder `like` to the new folder `out`, with `weights` (by key) in place of its own.
+
+    Each keeps its precision on disk; a file in which nothing differs is copied as it is.
+    Raises FileExistsError where `out` is there.
+    """
+    shutil.copytree(like, out)
+    for file in out.glob("*.safetensors"):
+        there = load_file(file)
+        moved = {key: weights.get(key, tensor).to(tensor.dtype).contiguous() for key, tensor in there.items()}
+        if any(not torch.equal(moved[key], there[key]) for key in there):
+            replace_file(file, save(moved, metadata={"format": "pt"}))  # save_file would hide it from other users
 
 
 def _holds(path: Path, part: dict[str, Tensor]) -> bool:

@@ -8,15 +8,14 @@ or `--schedule polynomial` of a small `--power`; its last averaged weights remem
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 
-import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import Tensor
 
-from train.state import load_state, replace_file
+from train.export import export_like
+from train.state import load_state
 
 
 def mean_of_kept(run: Path, out: Path, *, since: int = 0, like: Path | None = None) -> int:
@@ -36,12 +35,7 @@ def mean_of_kept(run: Path, out: Path, *, since: int = 0, like: Path | None = No
         for key, tensor in load_state(file)["average"].items():
             mean[key] = mean[key].lerp(tensor, 1 / number) if key in mean else tensor
     _check(mean, like)
-    shutil.copytree(like, out)
-    for file in out.glob("*.safetensors"):
-        there = load_file(file)
-        moved = {key: mean.get(key, tensor).to(tensor.dtype).contiguous() for key, tensor in there.items()}
-        if any(not torch.equal(moved[key], there[key]) for key in there):
-            replace_file(file, save(moved, metadata={"format": "pt"}))
+    export_like(like, out, mean)
     return len(kept)
 
 

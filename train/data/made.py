@@ -202,14 +202,13 @@ class MadeSamples(Dataset):
         return self._finished(scene, made, rng)
 
     def _group(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
-        at, _ = self._drawn_fitting(lambda: (_one_of(self.group_photos, rng), 0), size)
-        photo = self.photos[at]
+        photo = self.photos[self._fitting_one(self.group_photos, rng, size)]
         scene, _ = self._cut(photo, None, rng, size, whole=bool(photo.groups) or rng.random() < 0.6 or None)
         return self._finished(scene, Describer(scene, rng).groups(), rng)
 
     def _absent(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
-        at, _ = self._drawn_fitting(lambda: (_one_of(self.deniers, rng), 0), size)
-        scene, _ = self._cut(self.photos[at], None, rng, size, whole=rng.random() < 0.6 or None)
+        photo = self.photos[self._fitting_one(self.deniers, rng, size)]
+        scene, _ = self._cut(photo, None, rng, size, whole=rng.random() < 0.6 or None)
         describer = Describer(scene, rng)
         made = self._said_elsewhere(describer.away(), rng, size) if rng.random() < 0.5 else describer.absent()
         return self._finished(scene, [made] if made else [], rng)
@@ -231,13 +230,11 @@ class MadeSamples(Dataset):
         at, number = self._drawn_fitting(lambda: self._target(rng), size)
         photo = self.photos[at]
         if not photo.complete and not photo.plain:
-            at, number = self._drawn_fitting(lambda: (_one_of(self.backgrounds, rng), None), size)
-            photo = self.photos[at]
+            photo, number = self.photos[self._fitting_one(self.backgrounds, rng, size)], None
         like = rng.random() < self.recipe.one_kind
         crowd = like and bool(self.called and self.deserted) and rng.random() < self.recipe.crowds
         if crowd:
-            at, number = self._drawn_fitting(lambda: (_one_of(self.deserted, rng), None), size)
-            photo = self.photos[at]
+            photo, number = self.photos[self._fitting_one(self.deserted, rng, size)], None
         box = photo.annotations[number]["bbox"] if number is not None else None
         scene, numbers = self._cut(photo, box, rng, size)
         kinds = [self._donor_kind(rng)] if like else [self._donor_kind(rng) for _ in range(3)]
@@ -268,8 +265,7 @@ class MadeSamples(Dataset):
         if not others:
             return None
         below = self.lacking[sentence.category]
-        at, _ = self._drawn_fitting(lambda: (_one_of(below, rng), 0), size)
-        scene, _ = self._cut(self.photos[at], None, rng, size)
+        scene, _ = self._cut(self.photos[self._fitting_one(below, rng, size)], None, rng, size)
         boxes = [sentence.box, *others]
         order = sorted(range(len(boxes)), key=lambda at: boxes[at][3])  # the nearer over the farther
         donors = [matching, *[self.donors[sentence.category]] * len(others)]
@@ -304,13 +300,16 @@ class MadeSamples(Dataset):
         totals = self.totals[name]
         return self.pools[name][int(np.searchsorted(totals, rng.random() * totals[-1], side="right"))]
 
-    def _drawn_fitting(self, draw: Callable[[], tuple[int, Any]], size: tuple[int, int]) -> tuple[int, Any]:
-        """What `draw` gives, (photo, what of it), anew until the whole photo may fill `size`, or TRIES are spent."""
+    def _drawn_fitting(self, draw: Callable[[], tuple[int, int]], size: tuple[int, int]) -> tuple[int, int]:
+        """What `draw` gives, (photo, annotation), anew until the whole photo may fill `size`, or TRIES are spent."""
         for _ in range(TRIES):
-            at, what = draw()
+            at, number = draw()
             if self._fits(self.photos[at], size):
                 break
-        return at, what
+        return at, number
+
+    def _fitting_one(self, photos: list[int], rng: np.random.Generator, size: tuple[int, int]) -> int:
+        return self._drawn_fitting(lambda: (photos[int(rng.integers(len(photos)))], 0), size)[0]
 
     def _donor_kind(self, rng: np.random.Generator) -> str:
         if rng.random() < 0.25 and "person" in self.donors:
@@ -383,10 +382,6 @@ class MadeSamples(Dataset):
             picture = augment.mask_patches(picture, rng, share=float(rng.uniform(0.05, 0.25)))
         text = typed(one.text, rng) if rng.random() < self.recipe.typing_errors else one.text
         return {"photo": picture, "mask": mask.astype(np.uint8), "text": text, "kind": one.kind}
-
-
-def _one_of(photos: list[int], rng: np.random.Generator) -> int:
-    return photos[int(rng.integers(len(photos)))]
 
 
 def typed(text: str, rng: np.random.Generator) -> str:
