@@ -108,9 +108,7 @@ class TrainConfig:
         if abs(sum(share for share, _ in self.phases) - 1) > 1e-6 or any(side % 32 for _, side in self.phases):
             raise ValueError("phases: the shares must add up to 1, and the sides be multiples of 32.")
         if len(self.shapes) != 3 or min(self.shapes) < 0 or abs(sum(self.shapes) - 1) > 1e-6:
-            raise ValueError(
-                f"shapes: {self.shapes} must be shares of square, wider and taller batches, 1 in all."
-            )
+            raise ValueError(f"shapes: {self.shapes} must be shares of square, wider and taller batches, 1 in all.")
 
     def _check_mix(self) -> None:
         if (self.dataset == "mix") != bool(self.mix):
