@@ -14,7 +14,7 @@ class CheckpointError(ValueError):
 
 
 class BusyError(RuntimeError):
-    """Too many visitors at once; the sentence says when to come back."""
+    """Too many visitors at once, or no GPU to lend; the sentence says when to come back."""
 
 
 class FaultError(RuntimeError):

@@ -146,7 +146,8 @@ def _check_size(width: int, height: int) -> None:
         )
     if min(width, height) < MIN_SIDE:
         raise PhotoError(
-            f"This photo has {width} × {height} pixels: at least {MIN_SIDE} × {MIN_SIDE} are needed to see anything."
+            f"This photo has {width} × {height} pixels: at least {MIN_SIDE} × {MIN_SIDE} are needed to see anything, "
+            "so choose a larger one."
         )
 
 

@@ -6,6 +6,7 @@ all draw with these. Sizes of text and lines are in real pixels of the finished 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -186,15 +187,22 @@ def heat(
     title: str = "",
     opacity: float = 0.65,
     side: int = 640,
+    before: np.ndarray | None = None,
+    boxes: Sequence[tuple[float, float, float, float]] = (),
 ) -> Image.Image:
     """A map (h×w, any size) in colours over the photo, with a title above and a colour bar with its `limits` below.
 
-    opacity: 1 shows the map alone. side: longer side in pixels of the photo in the picture. Returns an RGB image.
+    opacity: 1 shows the map alone. side: longer side in pixels of the photo in the picture. before: h×w, what shows
+    outside `boxes` (shares as of `patch_boxes`); smoothed as one, a rewritten patch would seem to have changed its
+    neighbours. Returns an RGB image.
     """
     base = _sized(photo.convert("L"), side)  # grey: the photo's own colours would be read as values
-    small = Image.fromarray(colours(scaled(values, limits)))
-    # Bilinear: the map is a sampled field, and blocks would suggest borders that are not in it.
-    spread = small.resize(base.size, Image.Resampling.BILINEAR)
+    spread = _spread(values, limits, base.size)
+    if before is not None:
+        inside, spread = spread, _spread(before, limits, base.size)
+        for box in boxes:
+            corners = tuple(round(edge * length) for edge, length in zip(box, base.size * 2, strict=True))
+            spread.paste(inside.crop(corners), corners)
     return _framed(Image.blend(base, spread, opacity), limits, title)
 
 
@@ -205,7 +213,7 @@ def stage_pictures(
 
     change: also how much URCE changed, the mean over channels of the absolute difference, in a range of its own from 0.
     """
-    pictures = []
+    pictures, where = [], {"side": side, "boxes": patch_boxes(inspection)}
     for number, (plain, enhanced) in enumerate(
         zip(inspection.features, inspection.enhanced_features, strict=True), start=1
     ):
@@ -213,11 +221,14 @@ def stage_pictures(
         limits = shared_range(before, after)
         row = [
             heat(photo, before, limits=limits, title=f"F{number}: before URCE", side=side),
-            heat(photo, after, limits=limits, title=f"enhanced F{number}: after URCE", side=side),
+            heat(photo, after, limits=limits, title=f"enhanced F{number}: after URCE", before=before, **where),
         ]
         if change:
             difference = summary(enhanced - plain)
-            row.append(heat(photo, difference, limits=change_range(difference), title=f"F{number}: change", side=side))
+            limits = change_range(difference)
+            title = f"F{number}: change"
+            nothing = np.zeros_like(difference)
+            row.append(heat(photo, difference, limits=limits, title=title, before=nothing, **where))
         pictures.append(_beside(row))
     return pictures
 
@@ -231,8 +242,7 @@ def uncertainty_picture(
     """
     limits = own_range(inspection.uncertainty)
     base = _sized(photo.convert("L"), side)
-    spread = Image.fromarray(colours(scaled(inspection.uncertainty, limits)))
-    picture = Image.blend(base, spread.resize(base.size, Image.Resampling.BILINEAR), 0.55)
+    picture = Image.blend(base, _spread(inspection.uncertainty, limits, base.size), 0.55)
     draw = ImageDraw.Draw(picture)
     boxes = patch_boxes(inspection)[:show]
     cell = min(base.width / inspection.uncertainty.shape[1], base.height / inspection.uncertainty.shape[0])
@@ -350,6 +360,12 @@ def _joined(tokens: list[str]) -> tuple[list[str], list[list[int]]]:
 def _percentiles(values: np.ndarray, first: float, last: float) -> tuple[float, float]:
     low, high = (float(edge) for edge in np.percentile(values, (first, last)))
     return (low, high) if high > low else (low, low + 1.0)
+
+
+def _spread(values: np.ndarray, limits: tuple[float, float], size: tuple[int, int]) -> Image.Image:
+    """A map (h×w) in colours, `size` (width, height) in pixels."""
+    # Bilinear: the map is a sampled field, and blocks would suggest borders that are not in it.
+    return Image.fromarray(colours(scaled(values, limits))).resize(size, Image.Resampling.BILINEAR)
 
 
 def _sized(photo: Image.Image, side: int) -> Image.Image:

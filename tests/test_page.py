@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import gradio as gr
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -17,8 +18,11 @@ from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from slvit.errors import BusyError
 from slvit.page import build_page, launch_options
+from slvit.page.ask import ask_of
 from slvit.page.examples import photo_path, read_examples
+from slvit.page.photos import OpenPhotos
 from slvit.page.texts import TEXTS
 
 PHOTO = photo_path("cow.jpg")
@@ -145,3 +149,17 @@ def test_every_language_has_every_text():
     for language, texts in TEXTS.items():
         assert set(texts) == set(TEXTS["en"]), language
         assert all(texts.values()), language
+
+
+def test_words_of_zerogpu_reach_the_visitor_without_their_tags(segmenter):
+    def lend(function):
+        def refused(*arguments):
+            raise gr.Error(
+                "You have used up your GPU quota. <a href='https://huggingface.co/join'>Sign in</a> &amp; wait."
+            )
+
+        return refused
+
+    ask = ask_of({"small": segmenter}, lend)
+    with pytest.raises(BusyError, match="^You have used up your GPU quota. Sign in & wait.$"):
+        ask(OpenPhotos().open(PHOTO), "the cow")

@@ -201,3 +201,19 @@ def test_photos_shrink_for_looking_with_their_masks(photo, square):
     few = np.zeros((8, 80), bool)
     few[:, ::2] = True  # half of each cell of four: not more than half
     assert not pictures.smaller_mask(few, pictures.smaller(stripes, 20)).any()
+
+
+def test_pictures_of_a_stage_differ_in_the_rewritten_patches_only(photo, inspection):
+    """Smoothing would carry a patch's values into its neighbours, which URCE leaves as they are."""
+    side, title, gap = 320, 28, 12
+    height, width = round(side * photo.height / photo.width), side
+    inside = np.zeros((height, width), bool)
+    for left, top, right, bottom in patch_boxes(inspection):
+        inside[round(top * height) : round(bottom * height), round(left * width) : round(right * width)] = True
+    for picture in stage_pictures(photo, inspection, side=side, change=True):
+        area = np.array(picture)[gap + title : gap + title + height]
+        before, after, change = (area[:, start : start + width] for start in range(gap, 3 * (width + gap), width + gap))
+        differ = (before != after).any(axis=2)
+        assert differ[inside].any() and not differ[~inside].any()
+        nothing = np.array(heat(photo, np.zeros((2, 2)), limits=(0, 1), side=side))[title : title + height]
+        assert (change[~inside] == nothing[~inside]).all() and (change[inside] != nothing[inside]).any()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
 import gradio as gr
 
-from slvit.errors import CheckpointError, ExpressionError, FaultError, PhotoError
+from slvit.errors import BusyError, CheckpointError, ExpressionError, FaultError, PhotoError
 from slvit.page.log import frames
 from slvit.page.photos import OpenPhoto
 from slvit.segmenter import PreparedPhoto, ReferringSegmenter, Segmentation
@@ -31,7 +33,8 @@ def ask_of(segmenters: dict[str, ReferringSegmenter], gpu: Callable[[Callable], 
     """The function that answers with one of `segmenters` (by name; the first when none is named).
 
     gpu: decorator that lends a GPU for a call, as `spaces.GPU`. Raises what `ReferringSegmenter.segment` raises,
-    CheckpointError when there is no checkpoint, and FaultError, after a note in the log, for anything unforeseen.
+    CheckpointError when there is no checkpoint, BusyError in ZeroGPU's own words, such as a quota used up, and
+    FaultError, after a note in the log, for anything unforeseen.
     An answer's timings hold the photo's opening and preparing where this answer is the first to need them.
     """
 
@@ -55,8 +58,10 @@ def ask_of(segmenters: dict[str, ReferringSegmenter], gpu: Callable[[Callable], 
         try:
             prepared = photo.prepared(checkpoint, segmenters[checkpoint].processor.image_processor)
             segmentation = run(prepared, expression, inspect, checkpoint, patches)
-        except (PhotoError, ExpressionError, gr.Error):  # gr.Error: ZeroGPU's own words, such as a quota used up
+        except (PhotoError, ExpressionError):
             raise
+        except gr.Error as error:  # raised by `gpu`; its words may hold links, the page's notices are plain text
+            raise BusyError(html.unescape(re.sub(r"<[^>]*>", "", str(error.message)))) from None
         except Exception as error:
             logging.error("An answer failed:\n%s", frames(error))
             raise FaultError(

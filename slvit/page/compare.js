@@ -7,7 +7,8 @@ slvit.compare = (element, props, watch) => {
   const state = { opacity: 0.55, threshold: 0.5 };
 
   async function show() {
-    if (!props.value) return root.replaceChildren(make("p.empty", {}, t("waiting_compare")));
+    if (!props.value || props.value.of !== slvit.photoNow) // of another photo than the one on the page
+      return root.replaceChildren(make("p.empty", {}, t("waiting_compare")));
     const { photo, answers } = props.value;
     const [picture, ...maps] = await Promise.all([photo, ...answers.map((answer) => answer.probability)].map(slvit.picture));
     const ground = slvit.pixels(picture);
@@ -88,5 +89,6 @@ slvit.compare = (element, props, watch) => {
   }
 
   watch("value", show);
+  slvit.compareAgain = show;
   show();
 };

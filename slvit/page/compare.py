@@ -27,10 +27,14 @@ def component() -> gr.HTML:
     )
 
 
-def payload(photo: OpenPhoto, answers: Iterable[tuple[str, str, Segmentation]]) -> dict[str, Any]:
-    """What compare.js needs. answers: (expression, checkpoint, its segmentation), in the order shown."""
+def payload(path: str, photo: OpenPhoto, answers: Iterable[tuple[str, str, Segmentation]]) -> dict[str, Any]:
+    """What compare.js needs. path: the photo's, by which the page tells whether it is still the one shown.
+
+    answers: (expression, checkpoint, its segmentation), in the order shown.
+    """
     shown = photo.smaller(SHOWN_SIDE)
     return {
+        "of": path,
         "photo": data_url(shown, quality=85),
         "answers": [
             {

@@ -11,15 +11,17 @@ window.slvit = (() => {
   const colours = bytes(slvitColours);
 
   // The answer shown now. Tabs register a redraw and are called when it, or its insides, change.
-  const shown = { answer: null, photo: null, grey: null, insides: null };
+  const shown = { answer: null, photo: null, grey: null, insides: null, threshold: 0.5 };
   const views = new Set();
   const publish = (chosen = () => true) => {
     for (const view of [...views].filter(chosen)) view.element.isConnected ? view.redraw() : views.delete(view);
   };
-  const follow = (element, redraw, { first = false } = {}) => {
-    views.add({ element, redraw, first });
+  // first: drawn with the mask. masks: shows the mask at the visitor's threshold, so drawn again when that has moved.
+  const follow = (element, redraw, { first = false, masks = false } = {}) => {
+    views.add({ element, redraw, first, masks });
     redraw();
   };
+  const thresholdMoved = () => publish((view) => view.masks);
 
   const picture = (address) =>
     new Promise((resolve, reject) => {
@@ -62,6 +64,7 @@ window.slvit = (() => {
     kept.set(answer.answer, entry); // the youngest stands last
     if (kept.size > mostKept) kept.delete(kept.keys().next().value);
     Object.assign(shown, entry);
+    document.body.style.setProperty("--aspect", entry.photo.width / entry.photo.height); // style.css keeps tall photos on the screen
     publish((view) => view.first); // the mask is on the screen before the tabs, which take longer, are drawn
     await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
     publish((view) => !view.first);
@@ -116,7 +119,9 @@ window.slvit = (() => {
   }
 
   // A map over the grey photo. part: [left, top, right, bottom] in shares, to show a piece of both only.
-  function heat(board, map, { opacity = 0.65, smooth = true, part = [0, 0, 1, 1], width = 480, photo = true } = {}) {
+  // rewritten: { before, patches }: the map shows in the patches alone, and around them `before`, to the pixel as where
+  // that is drawn by itself; smoothing would carry a patch's values into its neighbours, which URCE leaves as they are.
+  function heat(board, map, { opacity = 0.65, smooth = true, part = [0, 0, 1, 1], width = 480, photo = true, rewritten = null } = {}) {
     const [left, top, right, bottom] = part;
     const { grey } = shown;
     const w = (right - left) * grey.width, h = (bottom - top) * grey.height;
@@ -128,12 +133,23 @@ window.slvit = (() => {
       context.drawImage(grey, left * grey.width, top * grey.height, w, h, 0, 0, board.width, board.height);
       context.globalAlpha = opacity;
     }
-    context.imageSmoothingEnabled = smooth;
-    context.imageSmoothingQuality = "high";
-    const from = tinted(map);
-    context.drawImage(
-      from, left * map.w, top * map.h, (right - left) * map.w, (bottom - top) * map.h, 0, 0, board.width, board.height,
+    const layer = canvas(board.width, board.height);
+    const laid = layer.getContext("2d");
+    laid.imageSmoothingEnabled = smooth;
+    laid.imageSmoothingQuality = "high";
+    const lay = (one) => laid.drawImage(
+      tinted(one), left * one.w, top * one.h, (right - left) * one.w, (bottom - top) * one.h, 0, 0, layer.width, layer.height,
     );
+    if (rewritten) {
+      lay(rewritten.before);
+      const across = (share) => Math.round(((share - left) / (right - left)) * layer.width);
+      const down = (share) => Math.round(((share - top) / (bottom - top)) * layer.height);
+      laid.beginPath();
+      for (const { box: [x, y, x2, y2] } of rewritten.patches) laid.rect(across(x), down(y), across(x2) - across(x), down(y2) - down(y));
+      laid.clip();
+    }
+    lay(map);
+    context.drawImage(layer, 0, 0);
     context.globalAlpha = 1;
   }
 
@@ -193,6 +209,14 @@ window.slvit = (() => {
     return group;
   }
 
+  // New children in place of the old, and the keyboard where it was.
+  function replace(root, ...children) {
+    const there = root.contains(document.activeElement) ? document.activeElement : null;
+    const name = there && ["id", "name", "data-key", "aria-label"].find((attribute) => there.hasAttribute(attribute));
+    root.replaceChildren(...children);
+    if (name) root.querySelector(`[${name}="${CSS.escape(there.getAttribute(name))}"]`)?.focus({ preventScroll: true });
+  }
+
   const waiting = (element) =>
     element.replaceChildren(make("p.empty", {}, t(shown.answer ? "loading_insides" : "waiting_insides")));
 
@@ -239,6 +263,6 @@ window.slvit = (() => {
 
   return {
     t, language, shown, follow, answered, insides, insidesNow, channels, channelsOf, heat, tinted, bytes, colours, number, gradient,
-    make, bar, slider, choice, waiting, said, translate, header, canvas, picture, pixels, place, working, busy,
+    make, bar, slider, choice, replace, waiting, said, translate, header, canvas, picture, pixels, place, working, busy, thresholdMoved,
   };
 })();

@@ -6,17 +6,25 @@ slvit.examples = (element, props, trigger, event) => {
   const root = element.querySelector(".slvit-examples");
   const phrases = make("div.phrases", {});
   const photos = make("div.photos", {});
+  let offered = props.value?.[0]; // the example whose expressions stand below the photos
+  let marked = null; // the answer
 
   const pick = (example, expression) => {
-    photos.querySelectorAll("button").forEach((button) =>
-      button.setAttribute("aria-pressed", String(button.dataset.photo === example.photo)));
-    offer(example, expression);
+    mark(example, expression);
     trigger(event, { photo: example.photo, expression });
   };
-  const offer = (example, chosen) => phrases.replaceChildren(...example.expressions.map((expression) =>
-    make("button", {
-      type: "button", "aria-pressed": String(expression === chosen), lang: "en", onclick: () => pick(example, expression),
-    }, expression)));
+  // example: none where the photo is the visitor's own.
+  const mark = (example, chosen) => {
+    offered = example ?? offered;
+    photos.querySelectorAll("button").forEach((button) =>
+      button.setAttribute("aria-pressed", String(button.dataset.photo === example?.photo)));
+    const from = offered;
+    slvit.replace(phrases, ...from.expressions.map((expression) =>
+      make("button", {
+        type: "button", "data-key": expression, "aria-pressed": String(Boolean(example) && expression === chosen), lang: "en",
+        onclick: () => pick(from, expression),
+      }, expression)));
+  };
 
   for (const example of props.value ?? [])
     photos.append(make("button", {
@@ -25,7 +33,13 @@ slvit.examples = (element, props, trigger, event) => {
     }, make("img", { src: example.thumbnail, alt: "", width: 96, height: 72 })));
   if (props.value?.length) {
     root.append(make("h2", {}, t("try_one")), photos, phrases);
-    offer(props.value[0], null);
+    mark(null, null);
+    slvit.follow(element, () => {
+      const answer = slvit.shown.answer;
+      if (!answer || marked === answer.answer) return;
+      marked = answer.answer;
+      mark(props.value.find((example) => example.photo === answer.example), answer.expression);
+    }, { first: true });
     const asked = new URLSearchParams(location.search);
     const linked = props.value.find((example) => example.photo === asked.get("example"));
     if (linked) setTimeout(() => pick(linked, asked.get("say") || linked.expressions[0])); // once all is in place

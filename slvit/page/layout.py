@@ -33,7 +33,7 @@ from slvit.pictures import colour_table
 from slvit.segmenter import ReferringSegmenter
 
 HERE = Path(__file__).parent
-SCRIPTS = "draw link result stages uncertainty rerun words compare overview examples visit".split()
+SCRIPTS = "draw photo link result stages uncertainty rerun words compare overview examples visit".split()
 KEPT_VISITS = 256  # beyond them the one asked longest ago is forgotten
 LARGEST_FILE = "120mb"
 FORESEEN = (PhotoError, ExpressionError, CheckpointError, BusyError, FaultError)
@@ -121,7 +121,7 @@ def build_page(
                 # One at a time, not a list: the probabilities of a large photo take 256 MB.
                 pairs = ((line, name) for line in asked for name in names or [None])
                 answers = ((line, name, ask(opened, line, checkpoint=name)) for line, name in pairs)
-                return compare.payload(opened, answers), ""
+                return compare.payload(photo, opened, answers), ""
         except FORESEEN as error:
             return gr.skip(), _notice(str(error), "error")
 
@@ -255,32 +255,38 @@ def build_page(
                         compared = compare.component()
         file = gr.DownloadButton(visible="hidden", elem_id="file")
 
-        # always_last: who clicks again before the answer is there wants the later one, not silence.
+        # always_last: who clicks again before the answer is there wants the later one, not silence. Not where a click
+        # says what it wants: Gradio would ask with the first click's wish once more.
         hidden = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
-        in_line = {"concurrency_id": "model", **hidden}  # one line for all that asks the model
-        asked = {"fn": answer, "inputs": [photo, expression, checkpoint, memory]} | in_line
+        each = hidden | {"trigger_mode": "multiple"}
+        in_line = {"concurrency_id": "model"}  # one line for all that asks the model
+        asked = {"fn": answer, "inputs": [photo, expression, checkpoint, memory]} | in_line | hidden
         asked["outputs"] = [notice, shown, insides, memory]
         here, busy = {"fn": None, "js": "slvit.working", **hidden}, {"fn": None, "js": "slvit.busy", **hidden}
 
         # The browser says at once that it asks, and says so when the line was full: the server has no part in either.
         gr.on([button.click, expression.submit, picked.select, recalled.select], outputs=notice, **here)
         gr.on([button.click, expression.submit], **asked).failure(outputs=notice, **busy)
-        picked.select(take_example, None, [photo, expression], queue=False, **hidden).then(**asked).failure(
+        picked.select(take_example, None, [photo, expression], queue=False, **each).then(**asked).failure(
             outputs=notice, **busy
         )
-        recalled.select(take_again, [memory], [photo, expression, checkpoint, notice], queue=False, **hidden).success(
+        recalled.select(take_again, [memory], [photo, expression, checkpoint, notice], queue=False, **each).success(
             **asked
         ).failure(outputs=notice, **busy)
 
         compare_button.click(outputs=compare_notice, **here)
-        compare_button.click(compare_lines, [photo, lines], [compared, compare_notice], **in_line).failure(
+        compare_button.click(compare_lines, [photo, lines], [compared, compare_notice], **in_line, **hidden).failure(
             outputs=compare_notice, **busy
         )
-        tabs["stages"].select(channels_of, [memory], channels, queue=False, **hidden)
-        again.submit(run_again, [memory], again, **in_line).failure(None, None, again, js="slvit.rerunBusy", **hidden)
-        shown.submit(save, [memory], [notice, file], **in_line).success(
-            None, None, None, js="() => { setTimeout(() => document.querySelector('#file')?.click(), 0); }", **hidden
+        photo.change(None, photo, None, js="slvit.photoChanged", **hidden)
+        tabs["stages"].select(channels_of, [memory], channels, queue=False, **each)
+        again.submit(run_again, [memory], again, **in_line, **each).failure(
+            None, None, again, js="slvit.rerunBusy", **hidden
         )
+        saved = shown.submit(save, [memory], [notice, file], **in_line, **each)
+        saved.success(js="slvit.download", **each)
+        saved.failure(outputs=notice, **busy)
+        saved.then(js="slvit.written", **each)
         add_endpoints(ask, turns, photos)
     return page.queue(max_size=most_waiting, default_concurrency_limit=2)
 

@@ -32,7 +32,9 @@ slvit.overview = (element) => {
   function open(step) {
     const to = tabs[step];
     if (!to) return document.querySelector("#result .stage").scrollIntoView({ block: "center", behavior: "smooth" });
-    document.querySelector(`#tabs [role=tab][data-tab-id="${to}"]`)?.click();
+    const tab = document.querySelector(`#tabs [role=tab][data-tab-id="${to}"]`) ?? // or, where the row is too narrow, in Gradio's menu
+      [...document.querySelectorAll("#tabs .overflow-dropdown button")].find((entry) => entry.textContent.trim() === t(`tab_${to}`));
+    tab.click();
     document.querySelector("#tabs").scrollIntoView({ block: "start", behavior: "smooth" });
   }
 
@@ -57,9 +59,9 @@ slvit.overview = (element) => {
   }
   const quarters = [[0, 0], [0.5, 0], [0, 0.5], [0.5, 0.5]].map(([x, y]) => [x + 0.006, y + 0.008, 0.488, 0.484]);
 
-  function heat(map, opacity = 0.72) {
+  function heat(map, { opacity = 0.72, rewritten = null } = {}) {
     const board = slvit.canvas(1, 1);
-    slvit.heat(board, map, { opacity, width: 240 });
+    slvit.heat(board, map, { opacity, width: 240, rewritten });
     return board;
   }
 
@@ -71,7 +73,8 @@ slvit.overview = (element) => {
     fill("read", photo);
     const meant = slvit.canvas(photo.width, photo.height);
     const image = new ImageData(new Uint8ClampedArray(shown.photo.data), photo.width, photo.height);
-    shown.levels.forEach((level, at) => { if (level < 128) image.data[at * 4 + 3] = 46; });
+    const least = shown.threshold * 255 + 0.5;
+    shown.levels.forEach((level, at) => { if (level < least) image.data[at * 4 + 3] = 46; });
     meant.getContext("2d").putImageData(image, 0, 0);
     const mask = boards.mask.getContext("2d");
     mask.clearRect(0, 0, width, height);
@@ -83,12 +86,12 @@ slvit.overview = (element) => {
     quarters.forEach((quarter, at) => {
       fill("features", heat(stages[at].before), quarter);
       fill("correlations", heat(correlations[at]), quarter);
-      fill("enhanced", heat(stages[at].after), quarter);
+      fill("enhanced", heat(stages[at].after, { rewritten: { before: stages[at].before, patches: uncertainty.patches } }), quarter);
     });
     const count = make("b", {}, `${uncertainty.patches.length} ${t("of")} ${uncertainty.map.w * uncertainty.map.h}`);
     const [before, after] = t("way_told_here").split("#");
     told.replaceChildren(t("way_told"), " ", before, count, after, " ", make("button.link", { type: "button", onclick: tryWithout }, t("way_without")));
-    const doubt = heat(uncertainty.map, 0.6);
+    const doubt = heat(uncertainty.map, { opacity: 0.6 });
     fill("uncertainty", doubt);
     const cells = slvit.canvas(doubt.width, doubt.height);
     const context = cells.getContext("2d");
@@ -103,5 +106,5 @@ slvit.overview = (element) => {
     fill("patches", cells);
   }
 
-  slvit.follow(element, redraw);
+  slvit.follow(element, redraw, { masks: true });
 };

@@ -4,7 +4,7 @@
 slvit.rerun = (element, props, watch, trigger, event) => {
   const { t, make, slider, shown } = slvit;
   const root = element.querySelector(".slvit-rerun");
-  const state = { answer: null, patches: 0, on: false, threshold: 0.5, waiting: false };
+  const state = { answer: null, patches: 0, on: false, threshold: 0.5, answered: 0.5, waiting: false };
   const percent = (share) => `${slvit.number(share * 100)} %`;
 
   function redraw() {
@@ -15,6 +15,8 @@ slvit.rerun = (element, props, watch, trigger, event) => {
     const cells = map.w * map.h;
     if (state.answer !== insides.answer)
       Object.assign(state, { answer: insides.answer, patches: patches.length, on: false, waiting: false });
+    if (state.answered !== shown.threshold) // "as answered" is what the visitor has above, until the slider here moves
+      state.answered = state.threshold = shown.threshold;
     const number = slider("K", "rerun-patches", {
       min: 1, max: cells, step: 1, value: state.patches, show: (v) => `${v} ${t("of")} ${cells}`, change: (v) => { state.patches = v; },
     });
@@ -24,15 +26,16 @@ slvit.rerun = (element, props, watch, trigger, event) => {
     });
     number.input.disabled = !state.on;
     const button = make("button.run", {
-      type: "button", id: "rerun-button", disabled: state.waiting,
+      type: "button", id: "rerun-button", "aria-disabled": String(state.waiting), // not disabled: that takes the keyboard away
       onclick: () => {
+        if (state.waiting) return;
         state.waiting = true;
         root.querySelector(".rerun-answer").replaceChildren(make("p.empty", { role: "status" }, t("working")));
-        button.disabled = true;
+        button.setAttribute("aria-disabled", "true");
         trigger(event, { answer: state.answer, patches: state.on ? state.patches : 0 });
       },
     }, t("rerun"));
-    root.replaceChildren(
+    slvit.replace(root,
       make("h3", {}, make("span.flag", {}, t("rerun_flag")), t("rerun_title")),
       make("p.say", {}, t("rerun_say")),
       make("div.sliders", {}, make("label.tick", {}, urce, t("urce_on")), number, button),
@@ -100,7 +103,7 @@ slvit.rerun = (element, props, watch, trigger, event) => {
   }
 
   // A new run starts from the answer that is shown now.
-  slvit.follow(element, redraw);
+  slvit.follow(element, redraw, { masks: true });
   watch("value", () => {
     state.waiting = false;
     redraw();

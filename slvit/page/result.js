@@ -2,7 +2,7 @@
 
 slvit.result = (element, props, watch, trigger, event) => {
   const { t, make, slider, choice, shown, number } = slvit;
-  const state = { view: "overlay", opacity: 0.5, threshold: 0.5, split: 0.5, colour: 0 };
+  const state = { view: "overlay", opacity: 0.5, split: 0.5, colour: 0 };
   const root = element.querySelector(".slvit-result");
   const colours = props.colours;
 
@@ -16,8 +16,9 @@ slvit.result = (element, props, watch, trigger, event) => {
   });
   const opacity = slider(t("opacity"), "opacity", { value: 0.5, change: (v) => { state.opacity = v; draw(); } });
   const threshold = slider(t("threshold"), "threshold", {
-    min: 0.02, max: 0.98, value: 0.5, change: (v) => { state.threshold = v; draw(); },
+    min: 0.02, max: 0.98, value: shown.threshold, change: (v) => { shown.threshold = v; draw(); },
   });
+  threshold.input.addEventListener("change", slvit.thresholdMoved); // let go: small pictures of the mask elsewhere follow
   const split = slider(t("split"), "split", {
     value: 0.5, show: (v) => `${Math.round(v * 100)} %`, change: (v) => { state.split = v; draw(); },
   });
@@ -39,13 +40,23 @@ slvit.result = (element, props, watch, trigger, event) => {
   for (const what of ["overlay", "mask", "cutout", "json", "maps", "report"]) {
     save.append(make("button", {
       type: "button", "data-what": what,
-      onclick: () => trigger(event, {
-        what, answer: shown.answer.answer, language: slvit.language, threshold: state.threshold, opacity: state.opacity, colour: colours[state.colour],
-      }),
+      onclick: () => {
+        writing(1);
+        trigger(event, {
+          what, answer: shown.answer.answer, language: slvit.language, threshold: shown.threshold, opacity: state.opacity, colour: colours[state.colour],
+        });
+      },
     }, t(`save_${what}`)));
   }
   const link = make("a", { hidden: true }, t("link"));
-  save.append(link);
+  const status = make("span", { role: "status" });
+  let unwritten = 0; // files that were asked for and have not come
+  const writing = (more) => {
+    unwritten += more;
+    status.textContent = unwritten ? t("writing") : "";
+  };
+  slvit.written = () => writing(-1);
+  save.append(link, status);
   const facts = make("div.facts", {}, meter, times);
   root.append(stage, verdict, controls, facts, save);
   root.classList.add("none");
@@ -107,7 +118,7 @@ slvit.result = (element, props, watch, trigger, event) => {
     const started = performance.now();
     const { photo, levels } = shown;
     const { width, height } = photo;
-    const least = state.threshold * 255 + 0.5;
+    const least = shown.threshold * 255 + 0.5;
     const colour = colours[state.colour];
     if (board.width !== width || board.height !== height) Object.assign(board, { width, height });
     const context = board.getContext("2d");
@@ -148,7 +159,7 @@ slvit.result = (element, props, watch, trigger, event) => {
 
   function tell(area) {
     const answer = shown.answer;
-    verdict.replaceChildren(make("q", {}, answer.expression));
+    verdict.replaceChildren(make("span.asked", { title: answer.expression }, make("q", {}, answer.expression)));
     if (!answer.found) verdict.append(make("strong", {}, t("no_match")));
     if (!area) verdict.append(make("span", {}, t("empty")));
     else if (!answer.found) verdict.append(make("span", {}, t("no_match_why")));
@@ -193,3 +204,4 @@ slvit.result = (element, props, watch, trigger, event) => {
   watch("value", arrive);
   arrive();
 };
+slvit.download = () => { setTimeout(() => document.querySelector("#file")?.click(), 0); };

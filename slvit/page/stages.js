@@ -16,12 +16,13 @@ slvit.stages = (element, trigger, event) => {
 
   function paint() {
     const seen = part();
-    for (const { board, map, frame } of boards) {
-      slvit.heat(board, map, { opacity: state.opacity, part: seen });
+    const { patches } = slvit.insidesNow().uncertainty;
+    for (const { board, map, before, frame } of boards) {
+      slvit.heat(board, map, { opacity: state.opacity, part: seen, rewritten: before && { before, patches } });
       frame.classList.toggle("outlined", state.outlines);
       frame.classList.toggle("zoomed", state.zoom > 1);
       frame.querySelectorAll(".cell").forEach((cell, at) => {
-        cell.style.cssText = slvit.place(slvit.insidesNow().uncertainty.patches[at].box, seen);
+        cell.style.cssText = slvit.place(patches[at].box, seen);
       });
     }
   }
@@ -32,6 +33,12 @@ slvit.stages = (element, trigger, event) => {
     if (state.summary === "components") return { ...stage.components, change: stage.change };
     if (state.summary === "channel" && slvit.channelsOf.has(insides.answer)) return slvit.oneChannel(insides, at, state.channel[at]);
     return stage;
+  }
+
+  // What stands around the rewritten patches: after URCE the same as before it, and no change.
+  function around({ before, change }, key) {
+    const nothing = { h: change.h, w: change.w, levels: new Uint8Array(change.h * change.w) };
+    return { before: null, after: before, change: nothing }[key];
   }
 
   function zoomTo(zoom, centre = state.centre) {
@@ -97,13 +104,13 @@ slvit.stages = (element, trigger, event) => {
         movable(frame);
         if (key !== "before")
           for (const _ of insides.uncertainty.patches) frame.append(make("i.cell", {}));
-        boards.push({ board, map: drawn[key], frame, at, key });
+        boards.push({ board, map: drawn[key], before: around(drawn, key), frame, at, key });
         const bar = drawn[key].colours ? make("p.bar", {}, t("components_bar")) : slvit.bar(drawn[key]);
         row.append(make("figure", {}, frame, make("figcaption", {}, `F${at + 1} ${t(key)}`), bar));
       }
       grid.append(row);
     });
-    root.replaceChildren(
+    slvit.replace(root,
       make("p.say", {}, t("stages_say")),
       make("div.sliders", {},
         choice(t("summary"), ["mean", "components", "channel"].map((key) => [key, t(`summary_${key}`)]), state.summary, summarise),
@@ -120,7 +127,6 @@ slvit.stages = (element, trigger, event) => {
     state.summary = key;
     if (key === "channel" && !slvit.channelsOf.has(state.answer)) trigger(event, { answer: state.answer });
     redraw();
-    root.querySelector(`[data-key="${key}"]`).focus();
   }
 
   function channelSlider(stage, at) {
@@ -132,6 +138,7 @@ slvit.stages = (element, trigger, event) => {
         for (const entry of boards)
           if (entry.at === at) {
             entry.map = drawn[entry.key];
+            entry.before = around(drawn, entry.key);
             entry.frame.parentNode.querySelector(".bar").replaceWith(slvit.bar(entry.map));
           }
         paint();

@@ -31,7 +31,7 @@ slvit.uncertainty = (element) => {
       });
       tell(detail, looks, insides, state.chosen);
     };
-    root.replaceChildren(
+    slvit.replace(root,
       make("p.say", {}, t("uncertainty_say")),
       make("div.sliders", {},
         slider(t("show_patches"), "patches", {

@@ -12,7 +12,8 @@ slvit.visit = (element, trigger, event) => {
     const { photo, levels } = shown;
     const full = slvit.canvas(photo.width, photo.height);
     const image = new ImageData(new Uint8ClampedArray(photo.data), photo.width, photo.height);
-    levels.forEach((level, at) => { if (level < 128) image.data[at * 4 + 3] = 70; });
+    const least = shown.threshold * 255 + 0.5;
+    levels.forEach((level, at) => { if (level < least) image.data[at * 4 + 3] = 70; });
     full.getContext("2d").putImageData(image, 0, 0);
     const board = slvit.canvas(112, 84);
     const scale = Math.max(112 / full.width, 84 / full.height);
@@ -31,10 +32,11 @@ slvit.visit = (element, trigger, event) => {
         slvit.answered({ answer }); // at once, from what the browser kept; the server then puts photo and words back
         trigger(event, { answer });
       },
-    }, small());
+    });
+    entry.replaceChildren(small());
     if (row.firstChild !== entry) row.prepend(entry);
     while (row.children.length > kept) row.lastChild.remove();
     row.querySelectorAll("button").forEach((one) => one.setAttribute("aria-pressed", String(one === entry)));
     hint.hidden = true;
-  });
+  }, { masks: true });
 };

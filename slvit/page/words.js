@@ -77,7 +77,7 @@ slvit.words = (element) => {
     words.forEach(({ word }, at) => row.append(make(special(word) ? "button.special" : "button", {
       type: "button", "data-word": word, onclick: () => { state.word = at; paint(); },
     }, word)));
-    root.replaceChildren(
+    slvit.replace(root,
       make("p.say", {}, t("words_say")),
       row,
       make("div.sliders", {},

@@ -96,6 +96,15 @@ def test_tabs_and_patches_open_by_enter(visit):
     expect(page.locator(".detail h3")).to_contain_text("Patch 2 of")
 
 
+def test_every_step_opens_its_tab_where_the_row_of_tabs_is_too_narrow(visit):
+    page = visit(320)
+    page.locator('[data-photo="cow.jpg"]').click()
+    page.wait_for_function("() => slvit.insidesNow()")
+    for step, tab in (("correlations", "words"), ("uncertainty", "uncertainty"), ("features", "stages")):
+        page.locator(f'[data-step="{step}"] > button').click()
+        expect(page.locator(f"#{tab} canvas").first).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 def test_nothing_jumps_when_results_arrive(visit, width):
     page = visit(width)

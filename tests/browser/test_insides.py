@@ -117,6 +117,46 @@ def test_a_new_run_asks_the_model_and_shows_what_changed(page, counting):
     expect(figures).to_have_count(0)
 
 
+def test_nothing_changes_on_the_screen_outside_the_rewritten_patches(page):
+    page.locator('#stages input[name="outlines"]').uncheck()
+    assert (
+        page.evaluate(
+            """() => { const { patches } = slvit.insidesNow().uncertainty;
+        const data = board => board.getContext('2d').getImageData(0, 0, board.width, board.height).data;
+        return [1, 2, 3, 4].map(stage => {
+          const boards = [...document.querySelectorAll(`#stages [data-stage="${stage}"] canvas`)];
+          const [before, after] = boards.map(data), { width } = boards[0], { height } = boards[0];
+          const inside = at => patches.some(({ box: [left, top, right, bottom] }) => {
+            const x = at % width, y = Math.floor(at / width);
+            return x >= Math.round(left * width) && x < Math.round(right * width)
+              && y >= Math.round(top * height) && y < Math.round(bottom * height); });
+          let within = 0, without = 0;
+          for (let at = 0; at < width * height; at += 1)
+            if ([0, 1, 2].some(channel => before[at * 4 + channel] !== after[at * 4 + channel]))
+              inside(at) ? within += 1 : without += 1;
+          return within > 0 && without === 0; }); }"""
+        )
+        == [True] * 4
+    )
+
+
+def test_the_keyboard_stays_where_it_was_when_a_tab_is_drawn_anew(page):
+    page.locator('#stages [data-key="channel"]').press("Enter")
+    page.wait_for_function("() => slvit.channelsOf.has(slvit.shown.answer.answer)")
+    expect(page.locator('#stages [data-key="channel"]')).to_be_focused()
+    open_tab(page, "uncertainty")
+    page.locator("#rerun-button").press("Enter")
+    expect(page.locator(".rerun-answer figure")).to_have_count(3)
+    expect(page.locator("#rerun-button")).to_be_focused()
+
+
+def test_a_new_run_starts_from_the_visitors_threshold(page):
+    page.locator('input[name="threshold"]').fill("0.8")
+    open_tab(page, "uncertainty")
+    page.locator("#rerun-button").click()
+    expect(page.locator('input[name="rerun-threshold"]')).to_have_value("0.8")
+
+
 def test_what_it_would_be_without_urce_is_a_click_away(page, counting):
     expect(page.locator(".slvit-overview .say b")).to_have_text("10 of 70")
     page.locator(".slvit-overview .link").click()

@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_walk import OTHER_PHOTO
@@ -49,3 +50,12 @@ def test_paste(page):
     )
     page.get_by_label("Paste from clipboard").click()
     assert ask(page, "the square") == [90, 60]
+
+
+def test_a_photo_that_browsers_cannot_show_is_answered_and_words_stand_in_its_place(page, tmp_path):
+    Image.open(OTHER_PHOTO).save(tmp_path / "coffee.tif")
+    page.set_input_files("#photo input[type=file]", tmp_path / "coffee.tif")
+    page.wait_for_selector("#photo.unseen")
+    assert ask(page, "the cup") == [600, 400]
+    page.locator('[data-photo="cow.jpg"]').click()
+    page.wait_for_selector("#photo:not(.unseen)")

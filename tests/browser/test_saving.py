@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 from pycocotools import mask as coco_mask
 
 from slvit.page.examples import photo_path
@@ -94,6 +95,19 @@ def test_the_whole_page_stands_alone(save, browser, tmp_path, artefacts):
     assert not faults(page)
     page.screenshot(path=artefacts / "saved-page-820.png", full_page=True)
     context.close()
+
+
+def test_a_second_click_before_the_first_file_has_come_saves_the_other_one(save):
+    page, names = save.page, []
+    page.on("download", lambda download: names.append(download.suggested_filename))
+    page.evaluate(
+        """() => { for (const what of ['maps', 'json'])
+        document.querySelector(`.save [data-what="${what}"]`).click(); }"""
+    )
+    expect(page.locator(".save [role=status]")).to_have_text("Writing the file…")
+    expect(page.locator(".save [role=status]")).to_have_text("")
+    page.wait_for_timeout(0)  # events of the browser come in while Playwright waits
+    assert sorted(names) == ["the-largest-cow.json", "the-largest-cow.zip"]
 
 
 def test_an_answer_of_another_visitor_cannot_be_saved(visit):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from slvit.page.examples import photo_path
@@ -121,6 +122,8 @@ def test_compare(visit, counting, artefacts, width, theme):
     page.locator("#compare-button").click()
     expect(page.locator("#compare-notice .error")).to_contain_text("at most 6")
     expect(page.locator(".each figure")).to_have_count(3)
+    answer(page, OTHER_PHOTO, "the cup")
+    expect(page.locator("#compare")).to_contain_text("their masks appear here")  # those of another photo are gone
 
 
 def test_the_mask_comes_before_its_explanations(visit):
@@ -209,6 +212,47 @@ def test_a_link_opens_an_example_with_its_answer(visit, url):
     other.goto(address)
     expect(other.locator(".verdict q")).to_have_text("the grass")
     expect(other.locator("#photo img").first).to_be_visible()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator(".save a").click()
+    expect(page.locator(".save a")).to_have_text("Link copied")
+    assert page.evaluate("navigator.clipboard.readText()") == address
+    expect(page.locator("#visit button")).to_have_count(2)  # the page was not left
+
+
+def test_the_marked_example_is_the_one_on_the_screen(visit):
+    page = visit()
+    photos, words = page.locator('.photos [aria-pressed="true"]'), page.locator('.phrases [aria-pressed="true"]')
+    page.locator('[data-photo="cow.jpg"]').click()
+    page.wait_for_function("() => slvit.insidesNow()")
+    expect(words).to_have_text("the largest cow")
+    answer(page, OTHER_PHOTO, "the table")  # a file of its own, but that of an example
+    expect(photos).to_have_attribute("data-photo", "coffee.jpg")
+    expect(words).to_have_count(0)
+    page.locator("#visit button").last.click()
+    expect(photos).to_have_attribute("data-photo", "cow.jpg")
+    expect(words).to_have_text("the largest cow")
+
+
+def test_the_visitors_threshold_holds_in_small_pictures_too(visit):
+    page = visit()
+    answer(page, PHOTO, "all the chickens")
+    small = ('[data-step="mask"] canvas', "#visit canvas")
+    before = [pixels(page, board) for board in small]
+    page.locator('input[name="threshold"]').fill("0.9")  # moved and let go
+    assert all(pixels(page, board) != seen for board, seen in zip(small, before, strict=True))
+
+
+def test_a_long_expression_leaves_the_controls_on_the_screen(visit):
+    page = visit()
+    answer(page, PHOTO, " ".join(["the chicken on the left"] * 100))
+    assert page.locator(".verdict .asked").bounding_box()["height"] < 110
+
+
+def test_a_tall_photo_fits_the_screen(visit, tmp_path):
+    Image.open(PHOTO).resize((120, 960)).save(tmp_path / "tall.png")
+    page = visit()
+    answer(page, str(tmp_path / "tall.png"), "the chicken")
+    assert page.locator("#stages .frame").first.bounding_box()["height"] < 700
 
 
 def test_no_confident_match_is_said_plainly(visit, counting, monkeypatch):
