@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,34 @@ def test_man_and_woman_only_where_all_are_known() -> None:
     assert not {"woman", "the woman", "lady"} & texts(people, 0, 80)
 
 
+@pytest.mark.parametrize(
+    ("kinds", "all_of_them", "not_the_first"),
+    [
+        (("motorcycle", "bicycle", "bicycle"), "bike", {"bicycle"}),
+        (("cup", "wine glass", "wine glass"), "glass", {"wine"}),
+        (("person", "person", "person"), "person", {"man", "guy", "dude"}),
+    ],
+)
+def test_a_rank_counts_all_that_its_noun_means(kinds: tuple, all_of_them: str, not_the_first: set[str]) -> None:
+    """Of a motorcycle and two bicycles the first bicycle is the second bike, and not the second bicycle."""
+    row = replace(scene(*zip(kinds, (LEFT, MIDDLE, RIGHT), ("gray",) * 3, strict=True)), complete=frozenset(kinds))
+    if kinds[0] == "person":
+        for thing, word in zip(row.things, ("woman", "man", "man"), strict=True):
+            thing.called = (word,)
+    ranked = [text.split() for text in texts(row, 1, 80) if {"second", "2nd"} & set(text.split())]
+    assert any(all_of_them in words for words in ranked)
+    assert not any(not_the_first & set(words) for words in ranked)
+
+
+def test_places_of_the_picture_are_said_only_of_what_lies_there() -> None:
+    right_half = scene(("dog", (85, 40, 105, 80), "gray"), ("dog", RIGHT, "gray"))
+    said = texts(right_half, 0, 80)
+    assert {"left dog", "dog on left"} <= said
+    assert not any("far left" in text or "side" in text or "all the way" in text for text in said)
+    whole = texts(scene(("dog", LEFT, "gray"), ("dog", RIGHT, "gray")), 0, 80)
+    assert any("far left" in text for text in whole) and any("side" in text for text in whole)
+
+
 def test_absent_clothes_are_worn_by_nobody() -> None:
     people = scene(("person", (10, 10, 40, 110), "red"), ("person", (110, 10, 140, 110), "blue"), complete="person")
     made = [Describer(people, np.random.default_rng(seed)).absent() for seed in range(80)]
@@ -225,6 +254,8 @@ def test_random_scenes_are_read_back_by_plain_rules() -> None:
 
 def test_words_for_the_mirrored_photo() -> None:
     assert swap_sides("second from left to the rightmost") == "second from right to the leftmost"
+    assert swap_sides("guy on left, in red, not the right.") == "guy on right, in red, not the left."
+    assert swap_sides("2nd frm rt (left-hand)") == "2nd frm left (right-hand)" and swap_sides("bright") == "bright"
     row = scene(("dog", LEFT, "gray"), ("dog", RIGHT, "gray"))
     row.things[0].phrases = ("dog on the left",)
     back = mirror(row)
@@ -405,6 +436,14 @@ def test_crops_hold_their_target_and_drop_what_is_outside(root: Path) -> None:
         assert 0 in numbers and made.photo.shape == (64, 64, 3)
         share = made.things[numbers.index(0)].area * (x1 - x0) * (y1 - y0)
         assert share == pytest.approx(photo.annotations[0]["area"], rel=0.15)
+
+
+def test_a_crop_around_a_wide_box_is_not_stretched(root: Path) -> None:
+    photo = replace(next(iter(coco.read(root))), size=(400, 400))
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        x0, y0, x1, y1 = window_around(photo, [20, 180, 300, 20], size=(64, 64), least=0.1, most=0.2, rng=rng)
+        assert 1 / 1.22 < (x1 - x0) / (y1 - y0) < 1.22 and x0 <= 20 and x1 >= 320 and y0 <= 180 and y1 >= 200
 
 
 def test_light_keeps_hues_and_masked_patches_their_share() -> None:

@@ -54,6 +54,11 @@ def test_what_no_scene_can_show_is_left_out(text: str) -> None:
     assert parse(text, "person", BOX) is None
 
 
+@pytest.mark.parametrize("text", ["left side of pizza", "bottom part of the pizza", "right half of the pizza"])
+def test_a_part_is_not_the_whole(text: str) -> None:
+    assert parse(text, "pizza", BOX) is None and parse("pizza on left side of picture", "pizza", BOX) is not None
+
+
 def test_the_sentence_means_its_target_alone() -> None:
     middle, left, right = (0.4, 0.2, 0.6, 0.8), (0.1, 0.2, 0.3, 0.8), (0.7, 0.2, 0.9, 0.8)
     low, small = (0.4, 0.7, 0.6, 1.0), (0.42, 0.3, 0.5, 0.6)

@@ -38,15 +38,24 @@ def window_around(
     size: tuple[int, int],
     least: float,
     most: float = 1.0,
+    stretched: float = 1.2,
     rng: np.random.Generator,
 ) -> Window:
-    """A crop (x0, y0, x1, y1) around `box` (x, y, w, h): `least` to `most` of the photo, near the aspect of size."""
+    """A crop (x0, y0, x1, y1) around `box` (x, y, w, h): `least` to `most` of the photo, near the aspect of size.
+
+    stretched: by how much their sides are stretched against each other at most, where the photo has room.
+    """
     H, W = photo.size
     share = rng.uniform(least, max(least, most))
-    aspect = size[1] / size[0] * float(np.exp(rng.normal(0, 0.12)))
+    meant = size[1] / size[0]
+    aspect = meant * float(np.clip(np.exp(rng.normal(0, 0.12)), 1 / stretched, stretched))
     width = min(W, np.sqrt(share * H * W * aspect))
     height = min(H, np.sqrt(share * H * W / aspect))
     width, height = max(width, min(W, box[2] * 1.05)), max(height, min(H, box[3] * 1.05))
+    width, height = (  # what was widened for the box grows the other way too
+        max(width, min(W, height * meant / stretched)),
+        max(height, min(H, width / meant / stretched)),
+    )
     x0 = _start(box[0], box[2], width, W, rng)
     y0 = _start(box[1], box[3], height, H, rng)
     return x0, y0, min(W, x0 + max(1, round(width))), min(H, y0 + max(1, round(height)))

@@ -7,6 +7,7 @@ annotated proves it; margins keep away what two people could see differently.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ PEOPLE = set(
     "umpire pitcher gentleman cyclist biker rider person adult male female worker officer bride groom teenager".split()
 )
 PLACE_WORDS = set("left right middle center centre front back top bottom behind near far first second third".split())
+MIRRORED = {"left": "right", "leftmost": "rightmost", "lft": "right", "lefthand": "righthand"}
+MIRRORED |= {"right": "left", "rightmost": "leftmost", "rt": "left", "rite": "left", "righthand": "lefthand"}
 GAP = 0.06  # share of the photo that two things must lie apart to be ordered
 
 
@@ -40,8 +43,7 @@ class Made:
 
 def swap_sides(text: str) -> str:
     """`text` for the mirrored photo: left and right trade places."""
-    swap = {"left": "right", "right": "left", "leftmost": "rightmost", "rightmost": "leftmost"}
-    return " ".join(swap.get(word, word) for word in text.split())
+    return re.sub(rf"\b({'|'.join(MIRRORED)})\b", lambda word: MIRRORED[word.group()], text)
 
 
 class Describer:
@@ -152,7 +154,7 @@ class Describer:
             texts = self._sized(index, same, noun) + self._depth(index, same, noun)
             return made + [self._made(text, index, kind, 1.0 / len(texts)) for text in texts]
         sayings: list[tuple[Callable[[int, list[int], str], list[str]], float]] = [
-            (self._sideways, 4.0),
+            (self._ordered, 4.0),
             (self._up_and_down, 1.2),
             (self._sized, 1.2),
             (self._depth, 1.6),
@@ -168,7 +170,7 @@ class Describer:
         for say, weight in sayings:
             texts = say(index, prominent, noun)
             made += [self._made(text, index, kind, weight / len(texts)) for text in texts]
-        places = self._sideways(index, prominent, "{}") if thing.phrases else []
+        places = self._ordered(index, prominent, "{}") if thing.phrases else []
         if places:
             bare = [text for text in thing.phrases if not PLACE_WORDS & set(text.split())]
             places = [place.removeprefix("the ") for place in places]
@@ -237,6 +239,18 @@ class Describer:
 
     # --- one of several: each returns wordings of one difference, or none ---------------------------------------------
 
+    def _ordered(self, index: int, same: list[int], noun: str) -> list[str]:
+        """Order from left to right, where a rank counts all of `same`, so by a noun that means them all."""
+        texts = self._sideways(index, same, noun)
+        if self._means_all(noun, same):
+            return texts
+        common = [name for name in names(self.scene.things[index].category) if self._means_all(name, same)]
+        counted = self._sideways(index, same, self.pick(*common)) if common else []
+        return [text for text in texts if not _is_ranked(text)] + [text for text in counted if _is_ranked(text)]
+
+    def _means_all(self, noun: str, same: list[int]) -> bool:
+        return set(same) <= set(self.rivals(noun)) or all(noun in self.called(j) for j in same)
+
     def _sideways(self, index: int, same: list[int], noun: str) -> list[str]:
         """Order from left to right."""
         things = self.scene.things
@@ -251,9 +265,11 @@ class Describer:
         texts = []
         for side, rank, edge in (("left", at, "box0"), ("right", n - 1 - at, "box1")):
             if rank == 0 and self._outermost(index, same, edge):
-                texts += wordings.at_the_side(noun, side, self.rng)
+                there = things[index].x < 0.45 if side == "left" else things[index].x > 0.55
+                texts += wordings.at_the_side(noun, side, self.rng, there=there)
                 if one:
-                    texts.append(self.pick(f"{side} one", f"the one on the {side}", f"far {side}", f"{side}most", side))
+                    far = f"far {side}" if there else side
+                    texts.append(self.pick(f"{side} one", f"the one on the {side}", far, f"{side}most", side))
             elif 1 <= rank <= 3 and n >= 3 and min(gaps) > 0.035:
                 texts += wordings.in_order(noun, side, rank, self.rng)
                 if one:
@@ -372,8 +388,10 @@ class Describer:
         texts: list[str] = []
         for phrase, members in self._told_by(index, same, noun):
             if 2 <= len(members) < len(same):
+                counts = noun not in phrase or self._means_all(noun, members)
                 for say in (self._sideways, self._up_and_down, self._depth):
-                    texts += [text for text in say(index, members, phrase) if phrase in text]
+                    said = [text for text in say(index, members, phrase) if phrase in text]
+                    texts += said if counts else [text for text in said if not _is_ranked(text)]
             elif len(members) == 1:  # one difference would do: people give another that is true as well
                 x = self.scene.things[index].x
                 side = "left" if x < 0.36 else "right" if x > 0.64 else ""
@@ -677,6 +695,11 @@ def head_noun(phrase: str) -> str:
 
 
 _BREAKS = set("in on with at by of who that which and to from under near behind next wearing dressed is about".split())
+
+
+def _is_ranked(text: str) -> bool:
+    """Whether it counts: "second from left". The first and the last are the outermost, by whatever word."""
+    return any(word in text.split() for words in ORDINALS[1:] for word in words)
 
 
 def _gap(one: Thing, other: Thing) -> float:

@@ -33,8 +33,8 @@ class Recipe:
     come from photos with "person" among the complete categories); the rest comes from all other photos.
     phrases: samples drawn among the things that people described, with their words. human: of all other draws in
     which the thing has such phrases. whole: uncropped photos. stretched: the most by which the sides of a photo or crop
-    are stretched against each other to fill a batch's shape; beyond it a smaller part is taken, or, where the words are
-    true of the whole photo only, another photo.
+    are stretched against each other to fill a batch's shape; beyond it a smaller part is taken (more only where the
+    target fills its photo from side to side), or, where the words are true of the whole photo only, another photo.
     pasted: scenes with pasted objects; one_kind: of these, with objects of one kind at like sizes. crowds: of these
     again, with people whom somebody called man, woman or child, where nobody else is.
     remade: scenes made for the sentences in the file `sentences` (see train.data.remade), where one is named.
@@ -345,7 +345,9 @@ class MadeSamples(Dataset):
             around = box or [rng.uniform(0, 0.7) * W, rng.uniform(0, 0.7) * H, 0.3 * W, 0.3 * H]
             fitting = augment.fitting(photo, size)
             least, most = (fitting, fitting) if whole else (0.25, min(1.0, fitting * self.recipe.stretched))
-            window = augment.window_around(photo, around, size=size, least=least, most=most, rng=rng)
+            window = augment.window_around(
+                photo, around, size=size, least=least, most=most, stretched=self.recipe.stretched, rng=rng
+            )
         return augment.cut(photo, self._pixels(photo), window, size=size, mirrored=rng.random() < 0.5)
 
     def _fits(self, photo: AnnotatedPhoto, size: tuple[int, int]) -> bool:

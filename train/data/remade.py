@@ -24,7 +24,7 @@ from train.data.names import YOUNG, names
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 as shares of the photo's sides
 
 _FILLERS = set(
-    "the a an of in on at to from side corner picture pic photo image screen part most very far all way one that is "
+    "the a an of in on at to from side corner picture pic photo image screen most very far all way one that is "
     "it frm edge us you camera cam viewer me up down".split()
 )
 SHORT_SIDES = {"lft": "left", "rt": "right", "rite": "right"}
@@ -143,6 +143,8 @@ def parse(text: str, category: str, box: Sequence[float]) -> Sentence | None:
     x, y, w, h = box
     words = re.findall(r"[a-z0-9']+", text.lower())
     nouns = {word for name in names(category) for word in name.split()} | {category}
+    if any(word == "of" and {*words[at + 1 : at + 3]} & nouns for at, word in enumerate(words)):
+        return None  # "left side of the pizza" means a part of it
     places, rank, called, colour = set(), 0, frozenset(), ""
     for at, word in enumerate(words):
         after_colour = at > 0 and words[at - 1] in _COLOURS

@@ -16,22 +16,28 @@ def pick(rng: np.random.Generator, *choices: str) -> str:
     return choices[int(rng.integers(len(choices)))]
 
 
-def at_the_side(noun: str, side: str, rng: np.random.Generator) -> list[str]:
-    """The outermost: side is "left" or "right"."""
-    picture = pick(rng, *PICTURES)
-    return [
+def at_the_side(noun: str, side: str, rng: np.random.Generator, *, there: bool) -> list[str]:
+    """The outermost: side is "left" or "right". there: whether it lies on that side of the picture too."""
+    texts = [
         *[f"{noun} on {side}"] * 4,
         *[f"{side} {noun}"] * 4,
         *[f"{noun} {side}"] * 3,
         *[f"{noun} on the {side}", f"the {noun} on the {side}"] * 2,
-        pick(rng, f"{noun} far {side}", f"far {side} {noun}", f"{noun} on far {side}", f"{noun} on the far {side}"),
         pick(rng, f"{side}most {noun}", f"{side} most {noun}", f"the {side}most {noun}", f"most {side} {noun}"),
         pick(rng, f"{noun} to the {side}", f"the {noun} to the {side}", f"{noun} to {side}", f"{noun} at {side}"),
-        pick(rng, f"{noun} {side} side", f"{noun} on {side} side", f"{side} side {noun}", f"the {side} {noun}"),
-        pick(rng, f"{noun} all the way to the {side}", f"{noun} furthest {side}", f"{noun} farthest {side}"),
+        pick(rng, f"the {side} {noun}", f"{noun} furthest {side}", f"{noun} farthest {side}"),
         pick(rng, f"first {noun} on {side}", f"first {noun} from {side}", f"last {noun} on {side}", f"{side} {noun}"),
+        f"the {noun} that is on the {side}",
+    ]
+    if not there:
+        return texts
+    picture = pick(rng, *PICTURES)
+    return [
+        *texts,
+        pick(rng, f"{noun} far {side}", f"far {side} {noun}", f"{noun} on far {side}", f"{noun} on the far {side}"),
+        pick(rng, f"{noun} {side} side", f"{noun} on {side} side", f"{side} side {noun}"),
         pick(rng, f"{noun} on the {side} side of the {picture}", f"the {noun} on the {side} side"),
-        pick(rng, f"the {noun} that is on the {side}", f"the {noun} all the way on the {side}"),
+        pick(rng, f"{noun} all the way to the {side}", f"the {noun} all the way on the {side}"),
     ]
 
 
