@@ -43,7 +43,6 @@ def main() -> None:
         except CheckpointError as error:
             problems.append(str(error))
             print(f"slvit: {error}")
-
     gpu = spaces.GPU(duration=30) if spaces else lambda function: function
     with private_uploads():
         page = build_page(segmenters, problem=" ".join(problems), gpu=gpu)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 import warnings
@@ -12,6 +13,7 @@ from typing import Any
 from PIL import Image
 from transformers.utils import logging
 
+from slvit.arguments import probability
 from slvit.checkpoint import BUNDLED
 from slvit.errors import CheckpointError, ExpressionError, PhotoError
 from slvit.facts import facts
@@ -36,14 +38,16 @@ def main(arguments: list[str] | None = None) -> int:
         if args.output:
             args.output.parent.mkdir(parents=True, exist_ok=True)
             mask = segmentation.probability >= args.threshold
-            overlay(open_photo(args.photo), mask).save(args.output, quality=92)
+            _save(overlay(open_photo(args.photo), mask), args.output)
         if args.inspect:
             save_insides(segmentation.inspection, open_photo(args.photo), args.inspect)
     except (PhotoError, ExpressionError, CheckpointError, OSError) as error:
         print(f"slvit: {error}", file=sys.stderr)
         return 2
     known = facts(segmentation, args.threshold)
-    print(json.dumps(known, ensure_ascii=False) if args.json else _sentence(known, args))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every console can say what was typed
+    print(json.dumps(known) if args.json else _sentence(known, args))
     return 0
 
 
@@ -54,17 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", metavar="OUT.png", type=Path, help="write the photo with the mask over it")
     parser.add_argument("--json", action="store_true", help="print all facts as JSON, the mask as COCO RLE")
     parser.add_argument("--inspect", metavar="FOLDER", type=Path, help="write the network's insides there")
-    parser.add_argument("--threshold", type=_probability, default=0.5, help="probability of the mask's pixels (0.5)")
+    parser.add_argument("--threshold", type=probability, default=0.5, help="probability of the mask's pixels (0.5)")
     parser.add_argument("--checkpoint", metavar="FOLDER_OR_ID", default=BUNDLED, help="default: the bundled one")
     parser.add_argument("--device", default="auto", help="auto (default), cpu or cuda")
     return parser
-
-
-def _probability(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no probability: it must lie in 0..1")
-    return value
 
 
 def _check_output(parser: argparse.ArgumentParser, output: Path | None, photo: Path) -> None:
@@ -77,6 +74,13 @@ def _check_output(parser: argparse.ArgumentParser, output: Path | None, photo: P
         parser.error(f"{output} is a folder: add the name of a picture to it.")
     if output.exists() and output.resolve() == photo.resolve():
         parser.error(f"{output} is the photo itself: write to another file, so that the photo is not lost.")
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    try:
+        picture.save(path, quality=92)
+    except ValueError as error:  # a side too long for WebP
+        raise OSError(f"{path} cannot be written ({error}): name it {path.stem}.png.") from error
 
 
 def _sentence(known: dict[str, Any], args: argparse.Namespace) -> str:

@@ -11,6 +11,7 @@ Photos are opened by other processes. With --ray a cluster does all this (slvit/
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import os
@@ -26,8 +27,9 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 from transformers.utils import logging
 
+from slvit.arguments import at_least, probability
 from slvit.blocks import LINES, Block, Pair, Photos, answer_block, prepare_block, read_blocks, read_list
-from slvit.checkpoint import BUNDLED
+from slvit.checkpoint import BUNDLED, find_checkpoint
 from slvit.errors import CheckpointError
 from slvit.processor import SLViTImageProcessor
 from slvit.segmenter import ReferringSegmenter
@@ -118,9 +120,28 @@ def open_results(folder: Path, settings: dict[str, Any]) -> BinaryIO:
     return results
 
 
+def settings_of(checkpoint: str, *, threshold: float, batch: int) -> dict[str, Any]:
+    """What results depend on besides the list: all that a run must share with the one that it goes on from.
+
+    checkpoint: folder or hub id; its files tell it from another of its name. CheckpointError where there is none.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(find_checkpoint(checkpoint).iterdir()):
+        if path.name in ("config.json", "preprocessor_config.json") or path.suffix == ".safetensors":
+            digest.update(path.name.encode())
+            with path.open("rb") as file:
+                while part := file.read(2**20):
+                    digest.update(part)
+    known = {"checkpoint": Path(checkpoint).resolve().name, "sha256": digest.hexdigest()[:16]}
+    return {**known, "threshold": threshold, "batch": batch}
+
+
 def _check_settings(path: Path, settings: dict[str, Any]) -> None:
     if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise ResultsError(f"{path} is damaged: choose another folder.") from error
         if before != settings:
             raise ResultsError(f"{path.parent} holds results of other settings ({before}): choose another folder.")
         return
@@ -144,12 +165,18 @@ def _end_of_last_line(file: BinaryIO) -> int:
 def count_answered(pairs: Iterator[Pair], results: BinaryIO) -> tuple[int, int]:
     """How many of `pairs`, from the first on, `results` answers, and how many of these answers are errors.
 
-    Raises ResultsError when the results are those of another list.
+    Raises ResultsError when the results are damaged or those of another list.
     """
     results.seek(0)
     answered, errors = 0, 0
     for line in results:
-        done, pair = json.loads(line), next(pairs, None)
+        try:
+            done = json.loads(line)
+        except (ValueError, RecursionError):
+            done = None
+        if not isinstance(done, dict):
+            raise ResultsError(f"{results.name} is damaged in its line {answered + 1}: choose another folder.")
+        pair = next(pairs, None)
         if pair is None or any(done.get(key) != value for key, value in pair.head().items()):
             raise ResultsError(
                 f"{results.name} answers another list from its line {answered + 1} on: choose another folder."
@@ -163,14 +190,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m slvit.batch", description=__doc__.partition(":")[0] + ".")
     parser.add_argument("list", metavar="LIST.jsonl", type=Path, help='lines of {"photo": PATH, "expression": TEXT}')
     parser.add_argument("out", metavar="OUT", type=Path, help="folder for results.jsonl; the same one to go on")
-    parser.add_argument("--threshold", type=float, default=0.5, help="probability of the mask's pixels (0.5)")
+    parser.add_argument("--threshold", type=probability, default=0.5, help="probability of the mask's pixels (0.5)")
     parser.add_argument("--checkpoint", metavar="FOLDER_OR_ID", default=str(BUNDLED), help="default: the bundled one")
     parser.add_argument("--device", default="auto", help="auto (default), cpu or cuda")
-    parser.add_argument("--batch", type=int, default=1, help="pairs of one shape a forward pass (1; a GPU likes 32)")
-    parser.add_argument("--workers", type=int, default=1, help="processes that open photos ahead of the model (1)")
-    parser.add_argument("--threads", type=int, help="cores of a model on a CPU (all; with --ray 1)")
+    parser.add_argument("--batch", type=at_least(1), default=1, help="pairs of one shape a pass (1; a GPU likes 32)")
+    parser.add_argument("--workers", type=at_least(0), default=1, help="processes that open photos ahead (1)")
+    parser.add_argument("--threads", type=at_least(1), help="cores of a model on a CPU (all; with --ray 1)")
     parser.add_argument("--ray", metavar="ADDRESS|local", help='a Ray cluster instead: pip install ".[ray]"')
-    parser.add_argument("--actors", type=int, default=1, help="models on the cluster (1)")
+    parser.add_argument("--actors", type=at_least(1), default=1, help="models on the cluster (1)")
     args = parser.parse_args(arguments)
     logging.disable_progress_bar()
     try:
@@ -182,8 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     total = sum(1 for _ in read_list(args.list))
-    name = Path(args.checkpoint).resolve().name
-    settings = {"checkpoint": name, "threshold": args.threshold, "batch": args.batch}
+    settings = settings_of(args.checkpoint, threshold=args.threshold, batch=args.batch)
     answer = _answer_here if args.ray is None else _answer_on_cluster
     with open_results(args.out, settings) as results:
         answered, errors = count_answered(read_list(args.list), results)
@@ -218,10 +244,11 @@ def _answer_on_cluster(args: argparse.Namespace, blocks: Iterator[Block], answer
         from slvit.cluster import answer_on_cluster
     except ImportError as error:
         raise ResultsError('--ray needs Ray: pip install ".[ray]".') from error
+    is_folder = Path(args.checkpoint).is_dir()
     return answer_on_cluster(
         blocks,
         address=args.ray,
-        checkpoint=args.checkpoint,
+        checkpoint=str(Path(args.checkpoint).absolute()) if is_folder else args.checkpoint,  # workers run elsewhere
         device=args.device,
         threads=args.threads or 1,
         threshold=args.threshold,

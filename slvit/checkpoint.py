@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from slvit.config import SLViTConfig
 from slvit.errors import CheckpointError
 from slvit.model import SLViTModel
-from slvit.processor import SLViTProcessor
+from slvit.processor import MAX_TOKENS, SLViTProcessor
 
 BUNDLED = Path(__file__).resolve().parents[1] / "checkpoints" / "slvit-tiny"
 WEIGHTS = "model.safetensors"
@@ -33,7 +33,7 @@ def load_checkpoint(
     and the tokenizer's files; or OWNER/NAME of such a repository on the Hugging Face hub, which is then downloaded.
     Raises CheckpointError, naming the file that is missing, damaged, unsafe or does not fit the others.
     """
-    folder = _find(folder_or_hub_id)
+    folder = find_checkpoint(folder_or_hub_id)
     config = _read_config(folder)
     _check_weights(folder)
     try:
@@ -68,10 +68,17 @@ def load_checkpoint(
             f"{folder / 'preprocessor_config.json'}: presence has {len(weights)} weights, this model needs {needed}: "
             "fit it again with python -m train.presence."
         )
+    needed, here = max(processor.tokenizer.get_vocab().values()) + 1, config.text_config.vocab_size
+    if here < needed:
+        raise CheckpointError(
+            f"{folder}: text_config.vocab_size is {here}, the tokenizer needs {needed}: take both from one checkpoint."
+        )
+    processor.most_tokens = min(MAX_TOKENS, config.text_config.max_position_embeddings)
     return model.to(device).eval(), processor
 
 
-def _find(folder_or_hub_id: str | Path) -> Path:
+def find_checkpoint(folder_or_hub_id: str | Path) -> Path:
+    """The folder itself, or the one that the hub's files are downloaded to. CheckpointError where there is none."""
     folder = Path(folder_or_hub_id)
     if folder.is_dir():
         return folder
@@ -124,7 +131,11 @@ def _check_weights(folder: Path) -> None:
     if (folder / WEIGHTS).exists():
         names = {WEIGHTS}
     elif (folder / SHARDS).exists():
-        names = set(_read_json(folder / SHARDS).get("weight_map", {}).values())
+        shards = _read_json(folder / SHARDS).get("weight_map")
+        whole = isinstance(shards, dict) and shards and all(isinstance(name, str) for name in shards.values())
+        if not whole:
+            raise CheckpointError(f"{folder / SHARDS} is damaged: copy the checkpoint again.")
+        names = set(shards.values())
     else:
         unsafe = sorted(path.name for path in folder.iterdir() if path.suffix in UNSAFE_SUFFIXES)
         if unsafe:

@@ -20,6 +20,7 @@ import torch
 from ray.data import ActorPoolStrategy, DataContext
 
 from slvit.blocks import Block, answer_block, prepare_block
+from slvit.checkpoint import find_checkpoint
 from slvit.processor import SLViTProcessor
 from slvit.segmenter import ReferringSegmenter
 
@@ -66,7 +67,7 @@ def answer_on_cluster(
     else:
         ray.init(address=address, **quiet)
     try:
-        image_processor = SLViTProcessor.from_pretrained(checkpoint).image_processor
+        image_processor = SLViTProcessor.from_pretrained(find_checkpoint(checkpoint)).image_processor
         context = DataContext.get_current()
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False

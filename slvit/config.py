@@ -102,16 +102,16 @@ class SLViTConfig(PretrainedConfig):
         if isinstance(text_config, PretrainedConfig):
             text_config = text_config.to_dict()
         self.text_config = BertConfig(**(text_config or MINILM))
-        self.channels = list(channels or PRESETS["tiny"]["channels"])
-        self.depths = list(depths or PRESETS["tiny"]["depths"])
-        self.ffn_ratios = list(ffn_ratios or (8, 8, 4, 4))
+        self.channels = list(PRESETS["tiny"]["channels"] if channels is None else channels)
+        self.depths = list(PRESETS["tiny"]["depths"] if depths is None else depths)
+        self.ffn_ratios = list((8, 8, 4, 4) if ffn_ratios is None else ffn_ratios)
         self.fusion_channels = fusion_channels
         self.decoder_channels = decoder_channels
         self.kernel_sizes = list((7, 11, 21) if kernel_sizes is None else kernel_sizes)
         self.gate = gate
         self.urce = urce
-        self.urce_stages = list(urce_stages or (1, 2, 3, 4))
-        self.decoder_features = list(decoder_features or ("enhanced",) * 4)
+        self.urce_stages = list((1, 2, 3, 4) if urce_stages is None else urce_stages)
+        self.decoder_features = list(("enhanced",) * 4 if decoder_features is None else decoder_features)
         self.top_k = top_k
         self.uncertainty = uncertainty
         self.coordinates = coordinates
@@ -136,10 +136,25 @@ class SLViTConfig(PretrainedConfig):
         for name in ("channels", "depths", "ffn_ratios", "decoder_features"):
             if len(getattr(self, name)) != 4:
                 raise ValueError(f"SLViTConfig.{name} needs one value for each of the 4 stages.")
-        if not set(self.kernel_sizes) <= set(KERNEL_SIZES):
-            raise ValueError(f"SLViTConfig.kernel_sizes may hold {KERNEL_SIZES}, not {self.kernel_sizes}.")
-        if not set(self.urce_stages) <= {1, 2, 3, 4}:
-            raise ValueError(f"SLViTConfig.urce_stages may hold 1 to 4, not {self.urce_stages}.")
+        for name in (
+            "channels",
+            "depths",
+            "ffn_ratios",
+            "fusion_channels",
+            "decoder_channels",
+            "nmf_rank",
+            "nmf_steps",
+        ):
+            value = getattr(self, name)
+            for number in value if isinstance(value, list) else [value]:
+                if type(number) is not int or number < 1:  # True is an int too
+                    raise ValueError(f"SLViTConfig.{name} needs whole numbers from 1 on, not {number!r}.")
+        if not set(self.kernel_sizes) <= set(KERNEL_SIZES) or _repeats(self.kernel_sizes):
+            raise ValueError(f"SLViTConfig.kernel_sizes may hold each of {KERNEL_SIZES} once, not {self.kernel_sizes}.")
+        if not set(self.urce_stages) <= {1, 2, 3, 4} or _repeats(self.urce_stages):
+            raise ValueError(f"SLViTConfig.urce_stages may hold each of 1 to 4 once, not {self.urce_stages}.")
+        if self.urce and not self.urce_stages:
+            raise ValueError("SLViTConfig.urce_stages is empty: name a stage (1..4), or switch off urce.")
         if not set(self.decoder_features) <= set(DECODER_FEATURES) or set(self.decoder_features) == {"none"}:
             raise ValueError(
                 f"SLViTConfig.decoder_features may hold {DECODER_FEATURES}, at least one not 'none': "
@@ -155,6 +170,10 @@ class SLViTConfig(PretrainedConfig):
             raise ValueError("SLViTConfig.fusion_channels must be divisible by the 8 heads of URCE.")
         if self.decoder_channels % 64:
             raise ValueError("SLViTConfig.decoder_channels must be divisible by 64: half of it has 32 groups.")
+
+
+def _repeats(numbers: list[int]) -> bool:
+    return len(set(numbers)) < len(numbers)
 
 
 FIELDS = tuple(name for name in inspect.signature(SLViTConfig.__init__).parameters if name not in ("self", "kwargs"))

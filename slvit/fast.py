@@ -12,6 +12,7 @@ Shapes are those of slvit/model.py; P = H_i·W_i positions of a stage, r the ran
 from __future__ import annotations
 
 import platform
+from collections.abc import Container
 from dataclasses import dataclass
 
 import torch
@@ -293,9 +294,9 @@ class FastURCE:
         self.reverse = {number: _dense(urce.reverse[number]) for number in urce.stages}
 
     def __call__(
-        self, features: list[Tensor], index: Tensor, *, output_attention: bool
+        self, features: list[Tensor], index: Tensor, *, kept: Container[int], output_attention: bool
     ) -> tuple[list[Tensor], Tensor | None]:
-        """features: F_i, B×H_i×W_i×C_i, written to unless the attention is asked for. index: B×K. Gives F̃_i and, if
+        """features: F_i, B×H_i×W_i×C_i, written to but for the stages in `kept` (0..3). index: B×K. Gives F̃_i and, if
         asked, B×K×8×N×N."""
         width = features[-1].shape[2]  # W_4
         row, column = index // width, index % width  # B×K
@@ -312,7 +313,7 @@ class FastURCE:
         enhanced = list(features)
         for number, refined in zip(self.urce.stages, x.split([patch.shape[2] for patch in tokens], dim=2), strict=True):
             p = sides[number]
-            if output_attention:
+            if number in kept:
                 enhanced[number] = features[number].clone()
             _cells(enhanced[number], p)[batch, row, column] = self.reverse[number](refined).unflatten(2, (p, p))
         return enhanced, attention
@@ -474,7 +475,9 @@ class FastSLViT(nn.Module):
             uncertainty = uncertainty_map(correlation, standardized=config.uncertainty == "standardized")  # eq. 8
             index = uncertainty.flatten(1).topk(patches, dim=1).indices  # B×K, eq. 9
         if self.urce is not None and patches:
-            enhanced, attention = self.urce(features, index, output_attention=output_insides)  # eq. 10-12
+            plain = {number for number, choice in enumerate(config.decoder_features) if choice == "plain"}
+            kept = range(4) if output_insides else plain
+            enhanced, attention = self.urce(features, index, kept=kept, output_attention=output_insides)  # eq. 10-12
 
         reaching = {"enhanced": enhanced, "plain": features, "none": [None] * 4}
         read = [reaching[choice][number] for number, choice in enumerate(config.decoder_features)]

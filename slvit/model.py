@@ -447,7 +447,7 @@ class SLViTModel(PreTrainedModel):
 
     def encode_photo(self, pixel_values: Tensor) -> list[Tensor] | None:
         """What of a photo (B×3×H×W, 0..1) does not depend on the words: the prior's four features; None without one."""
-        return self.prior(pixel_values) if self.config.visual_prior else None
+        return self.prior(pixel_values.to(self.dtype)) if self.config.visual_prior else None
 
     def forward(
         self,
@@ -470,6 +470,7 @@ class SLViTModel(PreTrainedModel):
         if H % 32 or W % 32:
             raise ValueError(f"pixel_values are {H}×{W}: both sides must be multiples of 32.")
         config = self.config
+        pixel_values = pixel_values.to(self.dtype)  # the processor gives float32, the weights may be of half precision
         is_word = attention_mask.bool()  # B×T
         words = self.encode_text(input_ids, attention_mask)  # B×T×C_l
         if prior_features is None:

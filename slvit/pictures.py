@@ -6,6 +6,7 @@ all draw with these. Sizes of text and lines are in real pixels of the finished 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -251,8 +252,10 @@ def uncertainty_picture(
         left, top, right, bottom = (
             edge * length for edge, length in zip(boxes[rank - 1], (base.width, base.height) * 2, strict=True)
         )
-        draw.rectangle((left, top, right - 1, bottom - 1), outline=INK, width=3)
-        draw.rectangle((left + 1, top + 1, right - 2, bottom - 2), outline=PAPER, width=1)
+        right, bottom = max(left, right - 1), max(top, bottom - 1)  # of a thin photo a cell may be less than a pixel
+        draw.rectangle((left, top, right, bottom), outline=INK, width=3)
+        if min(right - left, bottom - top) >= 2:
+            draw.rectangle((left + 1, top + 1, right - 1, bottom - 1), outline=PAPER, width=1)
         draw.text(
             ((left + right) / 2, (top + bottom) / 2), str(rank), PAPER, font, "mm", stroke_width=2, stroke_fill=INK
         )
@@ -453,11 +456,11 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int, lines: int) ->
 
 
 def _clipped(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    if font.getlength(text) <= width:
+    if len(text) <= width and font.getlength(text) <= width:
         return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"
+    text = text[:width]  # no letter is narrower than a pixel, and measuring a long text takes seconds
+    longer = bisect_right(range(len(text) + 1), width, key=lambda letters: font.getlength(text[:letters] + "…"))
+    return text[: max(0, longer - 1)] + "…"
 
 
 def _legend(

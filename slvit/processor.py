@@ -26,9 +26,10 @@ from slvit.model import SLViTOutput
 from slvit.strays import without_strays
 
 STRIDE = 32  # the model's whole stride: both sides of its input are multiples of it
-MAX_TOKENS = 512  # BERT's table of positions, [CLS] and [SEP] among them
+MAX_TOKENS = 512  # BERT's table of positions, [CLS] and [SEP] among them; a smaller encoder's may be shorter
 EXAMPLE = "type what to look for, such as “the dog on the left”"
 MAX_CHARACTERS = 10_000  # far beyond 510 word pieces of any language: nobody waits for a pasted book
+LONGEST = 50_000  # characters as given: composing one may make 18 of it, and all visitors would wait for that
 # The least share of a vocabulary that is in a script it knows words of. Below it are only its letters: the English
 # BERT's is 1.6 % Chinese characters and 0.3 % Cyrillic letters.
 KNOWN_SCRIPT = 0.02
@@ -137,6 +138,7 @@ class SLViTProcessor(ProcessorMixin):
 
     def __init__(self, image_processor: SLViTImageProcessor, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__(image_processor, tokenizer)
+        self.most_tokens = MAX_TOKENS  # of an expression, [CLS] and [SEP] among them
         scripts = Counter(script for piece in tokenizer.get_vocab() for script in _scripts(piece))
         self._known_scripts = {script for script, count in scripts.items() if count >= KNOWN_SCRIPT * len(tokenizer)}
 
@@ -156,7 +158,8 @@ class SLViTProcessor(ProcessorMixin):
     def read(self, expressions: Sequence[str]) -> tuple[dict[str, Tensor], list[Words]]:
         """Expressions to {input_ids, attention_mask} (int64 B×T each), and which words of each were read.
 
-        Raises ExpressionError, naming the expression, for one with no word in it or with none that the model knows.
+        Raises ExpressionError, naming the expression, for one with no word in it or with none that the model knows, and
+        for one longer than any description.
         """
         cleaned = [_wordful(expression) for expression in expressions]
         # The same settings at every call: changing them would rewrite a tokenizer that other threads are using.
@@ -164,13 +167,15 @@ class SLViTProcessor(ProcessorMixin):
             [text[:MAX_CHARACTERS] for text in cleaned],
             padding=True,
             truncation=True,
-            max_length=MAX_TOKENS,
+            max_length=self.most_tokens,
             return_offsets_mapping=True,
             return_tensors="np",
         )
         words = [
-            self._words(text, ids, offsets)
-            for text, ids, offsets in zip(cleaned, encoded["input_ids"], encoded["offset_mapping"], strict=True)
+            self._words(text, ids, offsets, whole=is_word.sum() < self.most_tokens)
+            for text, ids, offsets, is_word in zip(
+                cleaned, encoded["input_ids"], encoded["offset_mapping"], encoded["attention_mask"], strict=True
+            )
         ]
         for text, of_text in zip(cleaned, words, strict=True):
             if of_text.read == of_text.unknown:
@@ -178,9 +183,12 @@ class SLViTProcessor(ProcessorMixin):
         tensors = {name: torch.from_numpy(encoded[name]).long() for name in ("input_ids", "attention_mask")}  # B×T
         return tensors, words
 
-    def _words(self, text: str, ids: np.ndarray, offsets: np.ndarray) -> Words:
-        """ids: T. offsets: T×2, start and end in `text` of what each token stands for, both 0 where it is no word's."""
-        end = int(offsets[:, 1].max())
+    def _words(self, text: str, ids: np.ndarray, offsets: np.ndarray, *, whole: bool) -> Words:
+        """ids: T. offsets: T×2, start and end in `text` of what each token stands for, both 0 where it is no word's.
+
+        whole: whether the tokenizer read all that it was given; for an accent at the end it gives no token.
+        """
+        end = min(len(text), MAX_CHARACTERS) if whole else int(offsets[:, 1].max())
         known = [
             int(start)
             for piece, (start, _) in zip(self.tokens(ids), offsets, strict=True)
@@ -245,7 +253,9 @@ def presence_logit(evidence: Tensor, weights: Sequence[float]) -> Tensor:
 
 
 def _wordful(expression: str) -> str:
-    """`expression` cleaned; ExpressionError when nothing in it could be a word."""
+    """`expression` cleaned; ExpressionError when nothing in it could be a word, or when it is too long for that."""
+    if len(expression) > LONGEST:
+        raise ExpressionError(f"The expression has {len(expression)} characters: write at most {LONGEST}.")
     text = clean_expression(expression)
     if not text:
         raise ExpressionError(f"There is no expression: {EXAMPLE}.")

@@ -183,8 +183,18 @@ class ReferringSegmenter:
         """The masks of several pairs by one forward pass: what a graphics card is fast at.
 
         All photos must have one shape as the model sees them. The answers' timings hold the batch's time, shared out.
-        Raises ExpressionError, naming the expression, when one of them cannot be read.
+        Where the GPU's memory runs out, the pairs are answered one at a time, as by `segment`.
+        Raises ExpressionError, naming the expression, when one of them cannot be read, and what `segment` raises.
         """
+        try:
+            return self._segment_batch(photos, expressions)
+        except torch.OutOfMemoryError:
+            pass  # freed below, not here: the exception holds tensors
+        with self._lock:
+            self._free()
+        return [self.segment(photo, text) for photo, text in zip(photos, expressions, strict=True)]
+
+    def _segment_batch(self, photos: Sequence[PreparedPhoto], expressions: Sequence[str]) -> list[Segmentation]:
         timings = dict.fromkeys((*PHOTO_STEPS, "text", "model"), 0.0)
         with self._lock, torch.inference_mode():
             with _timed(timings, "text"):
@@ -317,11 +327,15 @@ class ReferringSegmenter:
                 pass  # freed below, not here: the exception holds tensors
             if freed:
                 pixel_values = _halved(pixel_values)
-            self._photos.clear()
-            gc.collect()
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
+            self._free()
             freed = True
+
+    def _free(self) -> None:
+        """Gives back all memory that is kept for later; with the lock held."""
+        self._photos.clear()
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:

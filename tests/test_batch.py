@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +15,9 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from slvit import ReferringSegmenter
-from slvit.batch import ResultsError, answer_list, main, open_results
+from slvit.batch import ResultsError, answer_list, main, open_results, settings_of
 from slvit.blocks import Block, Pair, read_list
 from slvit.checkpoint import BUNDLED
-
-SETTINGS = {"checkpoint": "small", "threshold": 0.5, "batch": 1}
 
 
 @pytest.fixture
@@ -93,10 +93,11 @@ def test_goes_on_from_any_torn_end(
         monkeypatch.setattr(f"slvit.{module}.LINES", lines)
     run(pairs, tmp_path / "whole", checkpoint)
     whole = (tmp_path / "whole/results.jsonl").read_bytes()
+    settings = settings_of(str(checkpoint), threshold=0.5, batch=1)
     ends = [at for at, byte in enumerate(whole) if byte == ord("\n")]
     for cut in (0, 1, ends[0], ends[0] + 1, ends[1] - 5, ends[2] + 1, ends[4] + 9, len(whole) - 1, len(whole)):
         out = tmp_path / f"cut-{cut}"
-        open_results(out, SETTINGS).close()
+        open_results(out, settings).close()
         (out / "results.jsonl").write_bytes(whole[:cut])
         assert run(pairs, out, checkpoint) == 0
         assert (out / "results.jsonl").read_bytes() == whole
@@ -162,6 +163,79 @@ def test_results_of_another_list_or_other_settings_are_left_alone(
     assert (out / "results.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json", "model-trained.safetensors"])
+def test_results_of_another_checkpoint_of_that_name_are_left_alone(
+    pairs: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    one, other = (Path(shutil.copytree(checkpoint, tmp_path / folder / "small")) for folder in ("one", "other"))
+    assert run(pairs, tmp_path / "out", one) == run(pairs, tmp_path / "out", other) == 0
+    before = (tmp_path / "out/results.jsonl").read_bytes()
+    changed = other / name
+    changed.write_bytes(changed.read_bytes() + b" ")
+    assert run(pairs, tmp_path / "out", other) == 2
+    assert "other settings" in capsys.readouterr().err and (tmp_path / "out/results.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["", "{", "[" * 100_000])
+def test_a_folder_with_damaged_settings(
+    pairs: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    (tmp_path / "settings.json").write_text(content)
+    assert run(pairs, tmp_path, checkpoint) == 2
+    assert "settings.json is damaged: choose another folder." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["", "{", "[1]", "[" * 100_000])
+def test_damaged_results(
+    pairs: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    run(pairs, tmp_path / "out", checkpoint)
+    results = tmp_path / "out/results.jsonl"
+    damaged = results.read_text().splitlines()
+    damaged[1] = line
+    results.write_text("\n".join(damaged) + "\n")
+    assert run(pairs, tmp_path / "out", checkpoint) == 2
+    assert "is damaged in its line 2: choose another folder." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--batch 0", "--workers -1", "--threads -1", "--threads 0", "--actors 0", "--threshold 7", "--threshold nan"],
+)
+def test_impossible_numbers(
+    pairs: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(pairs, tmp_path / "out", checkpoint, *option.split())
+    assert caught.value.code == 2 and "it must" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("wrong", ["[" * 100_000, '{"id": NaN}', '{"id": [-Infinity]}'])
+def test_lines_that_are_no_json(tmp_path: Path, wrong: str) -> None:
+    (tmp_path / "list.jsonl").write_text(wrong + '\n{"photo": "a", "expression": "b"}')
+    first, second = read_list(tmp_path / "list.jsonl")
+    assert first.wrong == "Line 1 of the list is no JSON." and first.id is None and second.photo == "a"
+
+
+def test_a_cluster_is_given_whole_paths(
+    pairs: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+    fake = types.ModuleType("slvit.cluster")
+    fake.answer_on_cluster = lambda blocks, **options: given.append((list(blocks), options)) or iter(())
+    monkeypatch.setitem(sys.modules, "slvit.cluster", fake)
+    monkeypatch.setattr("slvit.batch.find_checkpoint", lambda _: checkpoint)
+    monkeypatch.chdir(tmp_path)
+    for name in ("here", "owner/name"):
+        if name == "here":
+            shutil.copytree(checkpoint, tmp_path / name)
+        arguments = [pairs.name, f"out-{name[:4]}", "--checkpoint", name, "--ray", "local"]
+        assert main(arguments) == 0
+    (blocks, here), (_, there) = given
+    assert here["checkpoint"] == str(tmp_path / "here") and there["checkpoint"] == "owner/name"
+    assert {block.folder for block in blocks} == {tmp_path}
+
+
 def test_a_list_may_grow(pairs: Path, checkpoint: Path, tmp_path: Path) -> None:
     run(pairs, tmp_path / "out", checkpoint)
     before = (tmp_path / "out/results.jsonl").read_bytes()
@@ -172,9 +246,9 @@ def test_a_list_may_grow(pairs: Path, checkpoint: Path, tmp_path: Path) -> None:
 
 
 def test_two_runs_do_not_write_to_one_folder(tmp_path: Path) -> None:
-    with open_results(tmp_path, SETTINGS), pytest.raises(ResultsError, match="Another run is writing"):
-        open_results(tmp_path, SETTINGS)
-    open_results(tmp_path, SETTINGS).close()
+    with open_results(tmp_path, {}), pytest.raises(ResultsError, match="Another run is writing"):
+        open_results(tmp_path, {})
+    open_results(tmp_path, {}).close()
 
 
 def test_no_list(tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -227,7 +301,7 @@ def test_pairs_of_one_shape_share_forward_passes(
 
     whole = (tmp_path / "three/results.jsonl").read_bytes()
     torn = tmp_path / "torn"
-    open_results(torn, {**SETTINGS, "batch": 3}).close()
+    open_results(torn, settings_of(str(checkpoint), threshold=0.5, batch=3)).close()
     (torn / "results.jsonl").write_bytes(whole[: whole.index(b"\n") + 1])
     shares.clear()
     assert run(pairs, torn, checkpoint, "--batch", "3") == 0  # the same pairs together again, for the same bits

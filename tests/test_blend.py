@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from models import small_model
+from models import TEXT, small_model
 
 from slvit.checkpoint import load_checkpoint
 from train.blend import blend, main
@@ -16,7 +16,8 @@ from train.export import export, never_trained
 @pytest.fixture
 def pair(tmp_path: Path, processor) -> tuple[Path, Path]:
     """Checkpoints of one frozen text encoder; of the second every trained weight is larger by 2."""
-    model = small_model()
+    text = {**TEXT, "vocab_size": len(processor.tokenizer)}
+    model = small_model(text_config=text)
     model.text_encoder.requires_grad_(False)
     frozen = never_trained(model)
     export(model, processor, tmp_path / "before", frozen=frozen)
@@ -47,7 +48,8 @@ def test_the_mean_lies_between_both(pair: tuple[Path, Path], tmp_path: Path) -> 
 def test_what_has_no_mean_is_refused(pair: tuple[Path, Path], tmp_path: Path, processor, capsys) -> None:
     with pytest.raises(ValueError, match="0..1"):
         blend(*pair, tmp_path / "out", share=1.5)
-    other = small_model(coordinates=not small_model().config.coordinates)
+    text = {**TEXT, "vocab_size": len(processor.tokenizer)}
+    other = small_model(text_config=text, coordinates=not small_model().config.coordinates)
     export(other, processor, tmp_path / "other", frozen=set())
     assert main([str(pair[0]), str(tmp_path / "other"), str(tmp_path / "out")]) == 2
     assert "not of one architecture" in capsys.readouterr().err

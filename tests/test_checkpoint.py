@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from slvit import ReferringSegmenter, SLViTModel, SLViTProcessor
@@ -242,6 +243,38 @@ def test_weights_that_do_not_fit(damaged: Path) -> None:
     edit_weights(damaged / TRAINED, lambda tensors: tensors.pop(key))
     edit(damaged / "model.safetensors.index.json", lambda content: content["weight_map"].pop(key))
     assert f"lack {key}" in refusal(damaged)
+
+
+def shorten(folder: Path, part: str, field: str, length: int) -> None:
+    """Keeps the first `length` rows of a table of the text encoder."""
+    key = f"text_encoder.embeddings.{part}_embeddings.weight"
+    edit_weights(folder / FROZEN, lambda tensors: tensors.update({key: tensors[key][:length].clone()}))
+    edit(folder / "config.json", lambda config: config["text_config"].update({field: length}))
+
+
+def test_a_text_encoder_without_the_last_word_of_the_tokenizer(damaged: Path) -> None:
+    """Otherwise the first expression that has it would end in an error."""
+    words = json.loads((damaged / "config.json").read_text())["text_config"]["vocab_size"]
+    shorten(damaged, "word", "vocab_size", words - 1)
+    assert "text_config.vocab_size" in refusal(damaged)
+
+
+def test_a_text_encoder_of_fewer_positions_reads_as_many_words(damaged: Path) -> None:
+    shorten(damaged, "position", "max_position_embeddings", 16)
+    segmentation = ReferringSegmenter.from_pretrained(damaged, device="cpu").segment(
+        Image.new("RGB", (64, 64)), "dog " * 40
+    )
+    assert 1 <= len(segmentation.words.read) < 40 and segmentation.words.unread
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{}, {"weight_map": {}}, {"weight_map": []}, {"weight_map": {"a": 5}}, {"weight_map": {"a": [5]}}],
+    ids=str,
+)
+def test_a_damaged_list_of_shards(damaged: Path, content: dict) -> None:
+    (damaged / "model.safetensors.index.json").write_text(json.dumps(content))
+    assert "model.safetensors.index.json is damaged: copy the checkpoint again." in refusal(damaged)
 
 
 def test_weights_of_a_larger_model(damaged: Path) -> None:

@@ -1,5 +1,6 @@
 """The command line: a picture, facts, the insides, and a sentence with exit code 2 for whatever cannot be answered."""
 
+import io
 import json
 import subprocess
 import sys
@@ -110,6 +111,28 @@ def test_errors_are_a_sentence_and_exit_code_2(
     captured = capsys.readouterr()
     assert sentence in captured.err and captured.err.count("\n") == 1 and captured.out == ""
     assert not out.exists()
+
+
+def test_a_picture_that_its_format_cannot_hold(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (16_400, 16)).save(tmp_path / "long.png")
+    assert run(checkpoint, tmp_path / "long.png", "dog", "-o", tmp_path / "out.webp") == 2
+    captured = capsys.readouterr()
+    assert "out.webp cannot be written" in captured.err and captured.err.count("\n") == 1
+    assert "name it out.png" in captured.err and not (tmp_path / "out.webp").exists()
+
+
+def test_a_console_that_cannot_say_what_was_typed(
+    checkpoint: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for arguments in ([], ["--json"]):
+        console = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+        monkeypatch.setattr(sys, "stdout", console)
+        assert run(checkpoint, path, "the dog ❤ 🐕", *arguments) == 0
+        console.flush()
+        said = console.buffer.getvalue().decode("cp1252")
+        assert json.loads(said)["words"]["unknown"] == ["❤", "🐕"] if arguments else "Unknown words: \\u2764" in said
 
 
 def test_no_checkpoint(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

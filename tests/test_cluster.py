@@ -12,6 +12,7 @@ from PIL import Image
 from slvit import ReferringSegmenter
 from slvit.batch import answer_list
 from slvit.blocks import Block, Pair
+from slvit.errors import CheckpointError
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install -r requirements-ray.txt")
 from slvit import cluster  # noqa: E402
@@ -29,6 +30,13 @@ def blocks(folder: Path) -> Iterator[Block]:
 
 def actors() -> list[psutil.Process]:
     return [child for child in psutil.Process().children(recursive=True) if child.name().startswith(ACTOR)]
+
+
+def test_a_mistyped_checkpoint_is_no_request_to_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster.ray, "init", lambda **_: None)
+    options = {"device": "cpu", "threads": 1, "threshold": 0.4, "batch": 2, "actors": 1, "answered": 0}
+    with pytest.raises(CheckpointError, match="There is no checkpoint folder"):
+        next(answer_on_cluster(blocks(tmp_path), address="local", checkpoint="tests/slvit-tinny", **options))
 
 
 def test_a_killed_actor_loses_and_doubles_nothing(

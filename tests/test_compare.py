@@ -13,7 +13,15 @@ from train.compare import gain, main
 from train.metrics import Scores, measure
 
 
-def result(path: Path, cover: int, *, count: int = 2, split: str = "coco val", photo: str = "photo-{}.png") -> Path:
+def result(
+    path: Path,
+    cover: int,
+    *,
+    count: int = 2,
+    split: str = "coco val",
+    photo: str = "photo-{}.png",
+    absent: bool = False,
+) -> Path:
     """A file of `train.evaluate --json` for squares of 10×10 of which each answer covers `cover` columns."""
     truth = np.zeros((20, 20), dtype=bool)
     truth[5:15, 5:15] = True
@@ -23,6 +31,10 @@ def result(path: Path, cover: int, *, count: int = 2, split: str = "coco val", p
         measure(answer, truth, number=number, photo=photo.format(number), kind="only", source="drawn", absent=False)
         for number in range(count)
     ]
+    if absent:
+        nothing = {"number": count, "photo": photo.format(count), "kind": "absent", "source": "never", "absent": True}
+        records.append(measure(answer, np.zeros_like(truth), **nothing))
+        count += 1
     scores = Scores.gathered(records, count=count, found_threshold=0.5, protocol="own size")
     content: dict[str, Any] = {
         "checkpoint": "one",
@@ -40,6 +52,19 @@ def test_before_stands_left_of_after(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert any(row.startswith("| all | 2 | 50.0 → **100.0** | 50.0 → **100.0** |") for row in rows)
     assert any(row.startswith("| only | 2 |") for row in rows) and any(row.startswith("| drawn | 2 |") for row in rows)
     assert "| all | 2 | 2 | +50.00 ± 0.00 | +0.00 ± 0.00 |" in rows
+
+
+def test_a_source_in_which_nothing_is_meant_has_dashes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before, after = (result(tmp_path / f"{cover}.json", cover, absent=True) for cover in (5, 10))
+    assert main([str(before), str(after)]) == 0
+    assert "| never | 1 |" + " - → **-** |" * 7 in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"results": 1}'])
+def test_a_file_without_results_is_refused(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.json").write_text(content)
+    assert main([str(tmp_path / "a.json"), str(result(tmp_path / "b.json", 5))]) == 2
+    assert "a.json holds no results: write it with train.evaluate --json." in capsys.readouterr().err
 
 
 def test_what_one_photo_gains_twice_is_less_sure() -> None:

@@ -17,6 +17,8 @@ ABLATIONS = [
     {"kernel_sizes": [5], "gate": False},
     {"kernel_sizes": [], "urce": False, "uncertainty": "standardized"},
     {"urce_stages": [2, 4], "decoder_features": ["none", "enhanced", "plain", "enhanced"]},
+    {"decoder_features": ["plain"] * 4},
+    {"decoder_features": ["plain", "enhanced", "none", "plain"]},
 ]
 
 

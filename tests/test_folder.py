@@ -110,6 +110,22 @@ def test_splits_are_files_or_fields(root: Path) -> None:
     assert len(examples_of(root, "folder", split="val")) == 2
 
 
+@pytest.mark.parametrize(("name", "other"), [("train", "val"), ("val", "train")])
+def test_a_lone_list_called_by_a_split_is_that_split_alone(
+    root: Path, name: str, other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(root / f"{name}.jsonl", line(text="one"), line(text="two"))
+    assert [e.expression for e in folder.examples(root, name)] == ["one", "two"]
+    assert folder.examples(root, other) == []
+    with pytest.raises(ValueError, match=f"no examples of folder in split '{other}'"):
+        examples_of(root, "folder", split=other)
+    assert data_main(["check", str(root)]) == 0
+    assert f"\n  {name} " in capsys.readouterr().out
+    write(root / f"{name}.jsonl", line(text="one"), line(text="two", split=other))
+    assert [e.expression for e in folder.examples(root, name)] == ["one"]
+    assert [e.expression for e in folder.examples(root, other)] == ["two"]
+
+
 def test_nothing_there_says_what_belongs_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"val\.jsonl"):
         folder.examples(tmp_path, "val")

@@ -8,10 +8,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from models import SMALL, TEXT, inputs, small_model
+from PIL import Image
 from safetensors.torch import save_file
 
+from slvit.checkpoint import BUNDLED
 from slvit.config import PRESETS, SLViTConfig
 from slvit.model import CELLS_AT_480, NMF, SLViTModel, coordinates_of, in_cells, uncertainty_map
+from slvit.processor import SLViTProcessor
 from train.config import TrainConfig
 from train.optimizer import freeze, parameter_groups, training_mode
 
@@ -390,6 +393,28 @@ def test_an_unknown_field_is_an_error_that_names_the_nearest() -> None:
         SLViTConfig.from_preset("huge")
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{name: []} for name in ("channels", "depths", "ffn_ratios", "decoder_features", "urce_stages")]
+    + [{"urce_stages": [4, 4]}, {"kernel_sizes": [7, 7]}]
+    + [{name: [2, 2, 2, wrong]} for name in ("channels", "depths", "ffn_ratios") for wrong in (0, 2.0, True, "2")]
+    + [
+        {name: wrong}
+        for name in ("fusion_channels", "decoder_channels", "nmf_rank", "nmf_steps")
+        for wrong in (0, -64, 64.0, "64")
+    ],
+    ids=str,
+)
+def test_what_no_model_can_be_built_from_is_named(changes: dict) -> None:
+    with pytest.raises(ValueError, match=f"SLViTConfig.{next(iter(changes))} "):
+        SLViTConfig(**changes)
+
+
+def test_no_strips_and_no_stages_of_a_urce_that_is_off_are_no_mistakes() -> None:
+    config = SLViTConfig(kernel_sizes=[], urce=False, urce_stages=[])
+    assert config.kernel_sizes == config.urce_stages == []
+
+
 def test_config_survives_saving(tmp_path) -> None:
     config = SLViTConfig(**SMALL, gate=False, urce_stages=[1, 4], coordinates=True)
     config.save_pretrained(tmp_path)
@@ -403,6 +428,16 @@ def test_auto_classes_know_slvit(tmp_path) -> None:
     small_model().save_pretrained(tmp_path)
     assert isinstance(AutoConfig.from_pretrained(tmp_path), SLViTConfig)
     assert isinstance(AutoModel.from_pretrained(tmp_path), SLViTModel)
+
+
+def test_weights_of_half_precision_answer_the_processors_photos() -> None:
+    model, processor = SLViTModel.from_pretrained(BUNDLED), SLViTProcessor.from_pretrained(BUNDLED)
+    assert model.dtype == torch.float16
+    question = processor(Image.new("RGB", (96, 64), "teal"), "the dog")
+    encoded = model.eval().encode_photo(question["pixel_values"])
+    with torch.inference_mode():
+        output = model(**question, prior_features=encoded)
+    assert output.logits.shape[-2:] == question["pixel_values"].shape[-2:] and output.logits.isfinite().all()
 
 
 def test_pickled_weights_are_not_read(tmp_path) -> None:

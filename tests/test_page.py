@@ -15,6 +15,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
+from mcp.types import Tool
 from PIL import Image
 from pycocotools import mask as coco_mask
 
@@ -84,6 +85,9 @@ def test_compare(client):
         (PHOTO, ["the dog", 7], "/segment", "greater than maximum"),
         (PHOTO, ["a\n" * 7], "/compare", "at most 6"),
         (PHOTO, ["\n \n"], "/compare", "no expression"),
+        (PHOTO, [None], "/segment", "There is no expression"),  # JSON's null
+        (PHOTO, [None], "/inspect", "There is no expression"),
+        (PHOTO, [None], "/compare", "There is no expression"),
     ],
 )
 def test_errors_are_sentences(client, photo, arguments, api_name, said):
@@ -121,7 +125,7 @@ def test_a_photo_of_fifty_megapixels_is_answered(client, tmp_path):
 
 
 def test_an_assistant_finds_tools_and_gets_pictures(client):
-    async def talk() -> tuple[list[str], list[str]]:
+    async def talk() -> tuple[list[Tool], list[str], str]:
         photo = "data:image/jpeg;base64," + base64.b64encode(PHOTO.read_bytes()).decode()
         async with (
             streamable_http_client(f"{client.src.rstrip('/')}/gradio_api/mcp/") as (read, write, _),
@@ -130,12 +134,16 @@ def test_an_assistant_finds_tools_and_gets_pictures(client):
             await session.initialize()
             tools = (await session.list_tools()).tools
             answer = await session.call_tool("segment", {"photo": photo, "expression": "the dog"})
-            return [tool.name for tool in tools], [content.type for content in answer.content]
+            refused = await session.call_tool("segment", {"photo": "https://example.org/a.jpg", "expression": "dog"})
+            return tools, [content.type for content in answer.content], refused.content[0].text
 
     with ThreadPoolExecutor(1) as thread:  # a browser test before this one may have left a loop running here
-        tools, contents = thread.submit(asyncio.run, talk()).result()
-    assert tools == ["segment", "inspect", "compare"]
+        tools, contents, refusal = thread.submit(asyncio.run, talk()).result()
+    assert [tool.name for tool in tools] == ["segment", "inspect", "compare"]
     assert contents.count("image") == 2
+    described = [json.dumps(tool.inputSchema["properties"]["photo"], ensure_ascii=False) for tool in tools]
+    for said in (*described, refusal):  # the one form that an assistant can give
+        assert "data:image/jpeg;base64,… URL" in said
 
 
 def test_a_name_that_is_no_example_reaches_no_file():
@@ -161,5 +169,5 @@ def test_words_of_zerogpu_reach_the_visitor_without_their_tags(segmenter):
         return refused
 
     ask = ask_of({"small": segmenter}, lend)
-    with pytest.raises(BusyError, match="^You have used up your GPU quota. Sign in & wait.$"):
+    with pytest.raises(BusyError, match="^No GPU is lent just now: You have used up your GPU quota. Sign in & wait.$"):
         ask(OpenPhotos().open(PHOTO), "the cow")

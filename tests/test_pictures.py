@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from slvit import pictures
 from slvit.pictures import (
@@ -142,11 +142,36 @@ def test_all_pictures_of_the_insides(photo, inspection):
     assert list(drawn) == ["stage-1", "stage-2", "stage-3", "stage-4", "uncertainty", "words"]
 
 
+@pytest.mark.parametrize("size", [(12_000, 16), (16, 12_000), (12_000, 30)])
+def test_the_insides_of_a_thin_photo_are_drawn(segmenter, size):
+    """Its cells are narrower than the lines around them."""
+    photo = Image.new("RGB", size, "teal")
+    inspection = segmenter.segment(photo, "the dog", inspect=True).inspection
+    for shown in (photo, pictures.smaller(photo, 2048), photo.resize([max(1, side // 10) for side in size])):
+        drawn = pictures.inspection_pictures(shown, inspection)
+        assert len(drawn) == 6 and all(min(picture.size) > 60 for picture in drawn.values())
+
+
 def test_compared_masks_each_have_a_colour_and_a_name(photo, square):
     picture = pictures.compared(photo, [square, ~square], ["one", "other"], opacity=1.0)
     pixels = np.array(picture)
     assert tuple(pixels[70, 80]) == pictures.PALETTE[0] and tuple(pixels[10, 10]) == pictures.PALETTE[1]
     assert picture.height > photo.height
+
+
+def test_a_name_is_clipped_to_what_fits_without_measuring_it_letter_by_letter():
+    font, measured = ImageFont.load_default(16), []
+
+    class Counting:
+        def getlength(self, text: str) -> float:
+            measured.append(len(text))
+            return font.getlength(text)
+
+    clipped = pictures._clipped("the dog " * 5000, Counting(), 300)
+    assert clipped.endswith("…") and font.getlength(clipped) <= 300
+    assert font.getlength(("the dog " * 5000)[: len(clipped)] + "…") > 300
+    assert len(measured) < 20 and max(measured) <= 301
+    assert pictures._clipped("the dog", font, 300) == "the dog" and pictures._clipped("the dog", font, 1) == "…"
 
 
 def test_a_contact_sheet_holds_every_row(photo, square):

@@ -15,7 +15,7 @@ from transformers import AutoImageProcessor, AutoProcessor
 from slvit import SLViTModel, SLViTProcessor
 from slvit.checkpoint import BUNDLED
 from slvit.errors import ExpressionError
-from slvit.processor import MAX_CHARACTERS, SLViTImageProcessor, clean_expression, input_size
+from slvit.processor import LONGEST, MAX_CHARACTERS, SLViTImageProcessor, clean_expression, input_size
 
 sides = st.integers(16, 12_000)
 
@@ -153,6 +153,22 @@ def test_a_pasted_book_is_not_read_to_its_end(processor: SLViTProcessor) -> None
     book = "word," * MAX_CHARACTERS
     _, (words,) = processor.read([book])
     assert "".join(words.read + words.unread) == book
+
+
+@pytest.mark.parametrize("typed", ["the dog ❤\ufe0f", "the dog\u0301\u0302", "the left \u0301", "the dog \u20dd"])
+def test_what_no_token_stands_for_is_not_called_unread(processor: SLViTProcessor, typed: str) -> None:
+    _, found = processor.read([typed, "a longer expression, so that the first one is padded", typed + " word" * 512])
+    assert found[0].unread == [] and found[0].read == clean_expression(typed).split()
+    assert found[2].unread and set(found[2].unread) == {"word"}
+
+
+def test_longer_than_any_description_is_refused_before_it_is_cleaned(
+    processor: SLViTProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor.read(["dog " + "\ufdfa" * (LONGEST - 4)])  # each becomes 18 characters
+    monkeypatch.setattr("slvit.processor.clean_expression", lambda _: pytest.fail("cleaned"))
+    with pytest.raises(ExpressionError, match=f"has {LONGEST + 1} characters: write at most {LONGEST}"):
+        processor.read([" " * LONGEST + "a"])
 
 
 def test_unknown_words_are_named(processor: SLViTProcessor) -> None:

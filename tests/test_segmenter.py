@@ -15,7 +15,7 @@ import slvit.segmenter
 from slvit import ReferringSegmenter, SLViTModel, SLViTProcessor
 from slvit.errors import ExpressionError, PhotoError
 from slvit.processor import SLViTImageProcessor
-from slvit.segmenter import PHOTO_STEPS, REMEMBERED_PHOTOS, Segmentation
+from slvit.segmenter import PHOTO_STEPS, REMEMBERED_PHOTOS, Segmentation, prepare_photo
 
 
 @pytest.fixture
@@ -265,6 +265,17 @@ class FullGPU:
             return forward(model, pixel_values, *arguments, **options)
 
         monkeypatch.setattr(model, "forward", limited)
+
+
+def test_a_batch_that_does_not_fit_is_answered_one_at_a_time(
+    segmenter: ReferringSegmenter, photo: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["the dog", "red cat on left"]
+    photos = [prepare_photo(one, segmenter.processor.image_processor) for one in (photo, photo.rotate(180))]
+    expected = [segmenter.segment(one, text) for one, text in zip(photos, texts, strict=True)]
+    gpu = FullGPU(segmenter.model, monkeypatch, pixels=10**6, asked=1)
+    assert all(map(same, segmenter.segment_batch(photos, texts), expected))
+    assert len(gpu.seen) == 3 and len(segmenter._photos) == 2  # what was kept before is gone
 
 
 def test_memory_that_only_needs_freeing_changes_nothing(

@@ -10,7 +10,7 @@ from models import small_model
 from safetensors.torch import load_file
 
 from train.export import export, never_trained
-from train.state import save_state
+from train.state import load_state, save_state
 from train.swa import main, mean_of_kept
 
 KEY = "decoder.classifier.weight"
@@ -32,7 +32,8 @@ def run(tmp_path: Path, processor) -> Path:
     for step, value in ((90, 1.0), (200, 2.0), (1000, 6.0)):
         average = {key: torch.full_like(tensor, value) for key, tensor in weights.items()}
         average = {key: in_layout_of_training(tensor) for key, tensor in average.items()}
-        save_state(tmp_path / f"run/step-{step}.pt", {"average": average, "model": weights})
+        state = {"average": average, "model": weights, "config": {"average": 0.999}}
+        save_state(tmp_path / f"run/step-{step}.pt", state)
     return tmp_path / "run"
 
 
@@ -47,6 +48,17 @@ def test_each_state_from_the_given_step_on_counts_alike(run: Path, tmp_path: Pat
         assert names == {file.name for file in (run / "checkpoint").iterdir()}
         frozen = "model-frozen.safetensors"
         assert (out / frozen).read_bytes() == (run / "checkpoint" / frozen).read_bytes()
+
+
+def test_without_an_average_the_weights_themselves_count(run: Path, tmp_path: Path) -> None:
+    for file in run.glob("step-*.pt"):
+        state = load_state(file)
+        average, counts = state["average"], {"stages.0.blocks.0.norm1.num_batches_tracked": torch.tensor(3)}
+        start = {key: torch.zeros_like(tensor) for key, tensor in average.items()}
+        save_state(file, {"average": start, "model": average | counts, "config": {"average": 0.0}})
+    assert mean_of_kept(run, tmp_path / "out") == 3
+    trained = load_file(tmp_path / "out/model-trained.safetensors")
+    torch.testing.assert_close(trained[KEY], torch.full_like(trained[KEY], 3.0))
 
 
 def test_what_has_no_mean_is_refused(run: Path, tmp_path: Path, processor, capsys) -> None:

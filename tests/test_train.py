@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import platform
+import re
 import resource
 import signal
 import subprocess
@@ -16,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from models import inputs, small_model
+from models import SMALL, inputs, small_model
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training import annotated_photos, config_file, finish, listed_photos, start, text_encoder
@@ -24,6 +26,7 @@ from transformers import BertModel
 
 from slvit import ReferringSegmenter, SLViTModel
 from slvit.checkpoint import load_checkpoint
+from slvit.config import SLViTConfig
 from train.__main__ import main as train_main
 from train.average import Average
 from train.config import TrainConfig
@@ -39,6 +42,7 @@ from train.mscan import load_mscan
 from train.optimizer import freeze, learning_rate, training_mode, without_gradient
 from train.precision import precision_on
 from train.state import load_state, save_state
+from train.tables import TABLES
 from train.tables import main as tables_main
 
 
@@ -134,6 +138,21 @@ def test_a_run_set_up_otherwise_is_not_continued(folder: Path, whole_run: Path) 
     assert "Traceback" not in output
 
 
+def test_a_run_whose_frozen_weights_were_replaced_is_not_continued(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    bert = text_encoder(tmp_path / "bert")
+    config = config_file(folder, out=str(tmp_path / "run"), text_encoder=str(bert), samples=8)
+    assert train_main(["--config", str(config)]) == 0
+    BertModel(BertModel.from_pretrained(bert).config, add_pooling_layer=False).save_pretrained(bert)
+    assert train_main(["--config", str(config), "--samples", "16"]) == 2
+    assert "run with other frozen weights" in capsys.readouterr().err
+    older = {key: value for key, value in load_state(tmp_path / "run" / "last.pt").items() if key != "frozen"}
+    save_state(tmp_path / "run" / "last.pt", older)
+    assert train_main(["--config", str(config), "--samples", "16"]) == 0, "an older state says nothing of them"
+    assert load_state(tmp_path / "run" / "last.pt")["step"] == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -144,6 +163,7 @@ def test_a_run_set_up_otherwise_is_not_continued(folder: Path, whole_run: Path) 
         (["--data", "nowhere"], "no data folder 'nowhere'"),
         (["--config", "nowhere.json"], "no config file nowhere.json"),
         (["--lr"], "--lr lacks its value"),
+        (["--samples", "3"], "3 samples make no step of 4: raise --samples"),
     ],
 )
 def test_what_the_user_can_put_right_is_said_in_a_line(
@@ -161,6 +181,25 @@ def test_losses_that_are_not_finite_are_skipped_then_stop_the_run(folder: Path) 
     assert process.returncode != 0
     assert output.count("skipped") == 4
     assert "lower --lr" in output and "Traceback" not in output
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_bad_batch_leaves_no_trace(folder: Path, accumulate: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, turns = SLViTModel.forward, itertools.count(1)
+
+    def overflows_once(self: SLViTModel, pixels: torch.Tensor, *rest: object, **named: object) -> object:
+        return plain(self, pixels * torch.inf if next(turns) == 2 * accumulate else pixels, *rest, **named)
+
+    monkeypatch.setattr(SLViTModel, "forward", overflows_once)
+    changes = {"out": str(folder / f"one-bad-{accumulate}"), "batch_size": 4 // accumulate, "accumulate": accumulate}
+    outcome = train(TrainConfig.load(config_file(folder, **changes, samples=16)))
+    state = load_state(outcome.checkpoint.parent / "last.pt")
+    assert (state["step"], state["bad_losses"]) == (4, 1)
+    exported = load_file(outcome.checkpoint / "model-trained.safetensors")
+    for tensors in (state["model"], state["average"], exported):
+        assert not [key for key, tensor in tensors.items() if not tensor.isfinite().all()]
+    counts = {int(tensor) for key, tensor in state["model"].items() if key.endswith("num_batches_tracked")}
+    assert counts == {3 * accumulate}, "the three good steps"
 
 
 class Scaling(Accelerator):
@@ -184,6 +223,15 @@ def test_overflow_in_fp16_scales_less_and_is_no_bad_loss(folder: Path, monkeypat
     assert state["bad_losses"] == 0 and state["scaler"]["scale"] < 2.0**127
     norms = [json.loads(line)["gradient_norm"] for line in (out / "log.jsonl").read_text().splitlines()]
     assert None in norms and norms[-1] > 0, "the first steps overflow, the last is taken"
+
+
+def test_a_step_that_overflows_in_fp16_leaves_no_trace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.loop.Accelerator", Scaling)
+    out = folder / "overflown"
+    train(TrainConfig.load(config_file(folder, out=str(out), samples=4, dice=20)))
+    state = load_state(out / "last.pt")
+    assert state["scaler"]["scale"] < 2.0**127
+    assert not any(tensor for key, tensor in state["model"].items() if key.endswith("num_batches_tracked"))
 
 
 def test_a_state_is_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,6 +383,39 @@ def test_shapes_that_are_no_three_shares_are_refused(shapes: list[float]) -> Non
         TrainConfig(shapes=shapes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"phases": [1.0, 64]}, "phases must be of type list[list[float]], not [1.0, 64]."),
+        ({"phases": [[1.0]]}, "phases: [[1.0]] must be a list of pairs, each a share and a side."),
+        ({"phases": [[1.0, 0]]}, "phases: the shares must add up to 1, and the sides be multiples of 32."),
+        ({"recipe": {"people": "x"}}, "recipe: people must be of type float, not 'x'."),
+        ({"recipe": {"emphasis": {"a": "2"}}}, "recipe: emphasis must be of type dict[str, float], not {'a': '2'}."),
+        ({"dataset": "mix", "mix": ["x"]}, "mix must be of type list[dict[str, Any]], not ['x']."),
+        ({"dataset": "mix", "mix": [{"data": "x", "share": "1"}]}, "mix: share must be of type float, not '1'."),
+        ({"betas": [0.9]}, "betas: [0.9] must be two numbers from 0 to below 1."),
+        ({"batch_size": 0}, "batch_size is 0: it must be at least 1."),
+        ({"epochs": 0}, "epochs is 0: it must be at least 1."),
+        ({"freeze": [1]}, "freeze must be of type list[str], not [1]."),
+        ({"threads": 1.5}, "threads must be of type int or none, not 1.5."),
+        ({"mirrored": 1}, "mirrored must be of type bool, not 1."),
+        ({"lr": True}, "lr must be of type float, not True."),
+    ],
+    ids=str,
+)
+def test_what_no_run_can_have_is_refused_in_a_sentence(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        TrainConfig(**changes)
+    assert str(refused.value) == said
+
+
+def test_every_shipped_config_is_one() -> None:
+    files = sorted((Path(__file__).parents[1] / "train" / "configs").glob("*.json"))
+    assert len(files) > 3 and all(TrainConfig.load(file) for file in files)
+    recipe = {"people": 1, "sources_left_out": ["a", "b"], "emphasis": {"c": 2, "d": 1.5}, "sentences": "s.jsonl.gz"}
+    assert TrainConfig(recipe=recipe, phases=[[1, 64]], betas=[0, 0.9], weights=None).recipe == recipe
+
+
 def mscan_weights(channels: list[int], depths: list[int]) -> dict[str, torch.Tensor]:
     """A checkpoint with SegNeXt's key names and random values."""
     weights: dict[str, torch.Tensor] = {}
@@ -389,6 +470,26 @@ def test_mscan_weights_fill_the_encoder_but_for_the_cross_modal_part(tmp_path: P
     torch.save(weights, tmp_path / "other.pth")
     with pytest.raises(ValueError, match="block1.0.attn.proj_1.weight is"):
         load_mscan(model, tmp_path / "other.pth")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_row_of_a_table_starts_from_mscan_weights(table: str, tmp_path: Path) -> None:
+    weights = mscan_weights(SMALL["channels"], SMALL["depths"])
+    torch.save(weights, tmp_path / "mscan.pth")
+    for name, changes in TABLES[table].items():
+        model = SLViTModel(SLViTConfig(**{**SMALL, **changes}))
+        report = load_mscan(model, tmp_path / "mscan.pth")
+        assert ("strips of a length that MSCAN lacks" in report) == (name in ("5", "15", "23")), (name, report)
+        assert torch.equal(model.stages[0].blocks[0].proj_in.weight, weights["block1.0.attn.proj_1.weight"])
+
+
+def test_a_strip_takes_the_mscan_weights_of_its_own_length(tmp_path: Path) -> None:
+    weights = mscan_weights(SMALL["channels"], SMALL["depths"])
+    torch.save(weights, tmp_path / "mscan.pth")
+    model = small_model(kernel_sizes=[11, 5])
+    assert "20 of them strips of a length that MSCAN lacks" in load_mscan(model, tmp_path / "mscan.pth")  # 5 blocks × 4
+    strip = model.stages[1].blocks[1].lmfa.strips[0][1].weight  # 1×11
+    assert torch.equal(strip, weights["block2.1.attn.spatial_gating_unit.conv1_1.weight"])
 
 
 class _Runs:
@@ -511,7 +612,26 @@ def test_validation_scores_the_average_exports_the_best_and_changes_nothing(fold
     assert "masks" in events.Tags()["images"] and any("map_U" in tag for tag in events.Tags()["images"])
     text = (out / "checkpoint" / "README.md").read_text()
     assert "48 in" in text and "Scores on 3 examples of split val" in text and "mIoU" in text
-    assert str(folder) not in text.split("```")[0].replace(str(folder / "bert"), "")
+    assert str(folder) not in text and "| text encoder | bert, frozen |" in text
+
+
+def test_a_card_says_what_is_true_anywhere_and_is_whole_after_a_run_taken_up(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    start_of = train(TrainConfig.load(config_file(folder, out=str(tmp_path / "before"), samples=4))).checkpoint
+    changes = {"weights": str(start_of / "model-trained.safetensors"), "out": str(out), "validate_on": 1000}
+    changes |= {"phases": [[0.5, 96], [0.5, 160]]}
+    cards = []
+    for samples in (8, 12):  # validates at step 2, then goes on from there to step 3
+        config = TrainConfig.load(config_file(folder, **changes, samples=samples, validate_every=2))
+        cards.append((train(config).checkpoint / "README.md").read_text())
+    count = len(validation_examples(config))
+    for text in cards:
+        assert f"Scores on {count} examples of split val" in text and count < 1000
+        assert str(folder) not in text and str(tmp_path) not in text
+        assert "| started from | model-trained.safetensors |" in text
+        assert "| sizes | 50% at 96×96, 50% at the area of 160×160 |" in text
+        named = re.search(r'from_pretrained\("(.+)"\)', text)[1]
+        assert (tmp_path / named / "model-trained.safetensors").is_file()
 
 
 def test_a_run_as_answering_counts_no_statistics(folder: Path, whole_run: Path) -> None:

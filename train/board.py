@@ -32,7 +32,8 @@ class Board:
         summary = scores.overall
         values = {"mIoU": summary.miou, "oIoU": summary.oiou, "point": summary.point, "boundary_F": summary.boundary_f}
         values |= {f"P@{at}": share for at, share in summary.precision.items()}
-        values |= {"gIoU": summary.giou, "cIoU": summary.ciou, "N-acc": summary.n_acc} if summary.n_acc else {}
+        if summary.n_acc is not None:
+            values |= {"gIoU": summary.giou, "cIoU": summary.ciou, "N-acc": summary.n_acc}
         self.curves(step, {f"validation/{name}": value for name, value in values.items() if value is not None})
 
     def pictures(self, step: int, model: SLViTModel, processor: SLViTProcessor, examples: list[Example]) -> None:

@@ -36,8 +36,13 @@ def table(before: dict[str, Any], after: dict[str, Any]) -> str:
 def _row(name: str, before: dict[str, Any], after: dict[str, Any]) -> str:
     if before["count"] != after["count"]:
         raise ValueError(f"These are of different examples: {before['count']} and {after['count']} of {name}.")
-    cells = [f"{before[column]:.1f} → **{after[column]:.1f}**" for column in COLUMNS]
+    cells = [f"{_percent(before[column])} → **{_percent(after[column])}**" for column in COLUMNS]
     return f"| {name} | {after['count']} | " + " | ".join(cells) + " |"
+
+
+def _percent(share: float | None) -> str:
+    """A dash where there is nothing to score: in a source whose expressions all mean nothing."""
+    return "-" if share is None else f"{share:.1f}"
 
 
 def gains(before: dict[str, Any], after: dict[str, Any]) -> str:
@@ -81,13 +86,20 @@ def _present(result: dict[str, Any]) -> list[dict[str, Any]]:
     return [record for record in result["records"] if not record["absent"]]
 
 
+def _results(path: Path) -> dict[str, Any]:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
+        raise ValueError(f"{path} holds no results: write it with train.evaluate --json.")
+    return content["results"]
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.compare", description=__doc__.partition("\n")[0])
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
     args = parser.parse_args(arguments)
     try:
-        before, after = (json.loads(path.read_text(encoding="utf-8"))["results"] for path in (args.before, args.after))
+        before, after = _results(args.before), _results(args.after)
         if before.keys() != after.keys():
             raise ValueError(f"These are of different splits: {', '.join(before)} and {', '.join(after)}.")
         for split in before:

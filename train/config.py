@@ -17,6 +17,8 @@ from train.data.made import Recipe
 
 SCHEDULES = ("cosine", "polynomial", "constant")
 PRECISIONS = ("auto", "no", "bf16", "fp16")
+LEAST = {"samples": 1, "epochs": 1, "batch_size": 1, "accumulate": 1, "save_every": 1, "log_every": 1}
+LEAST |= {"keep_every": 0, "validate_every": 0, "validate_on": 1, "max_words": 1, "threads": 1, "workers": 0, "seed": 0}
 
 
 @dataclass(frozen=True)
@@ -98,15 +100,26 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name, value in ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self)):
-            _check_type(name, value)
+            _check_type(name, value, _TYPES[name])
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} is {value}: it must be at least {least}.")
         self._one_of("schedule", SCHEDULES)
         self._one_of("precision", PRECISIONS)
         self._one_of("dataset", (*DATASETS, "mix"))
         self._check_mix()
         _known("model", self.model, MODEL_FIELDS)
         _known("recipe", self.recipe, tuple(f.name for f in dataclasses.fields(Recipe)))
-        if abs(sum(share for share, _ in self.phases) - 1) > 1e-6 or any(side % 32 for _, side in self.phases):
+        _check_types("recipe", self.recipe, Recipe)
+        if not self.phases or any(len(phase) != 2 for phase in self.phases):
+            raise ValueError(f"phases: {self.phases} must be a list of pairs, each a share and a side.")
+        if abs(sum(share for share, _ in self.phases) - 1) > 1e-6 or any(
+            side % 32 or side < 32 for _, side in self.phases
+        ):
             raise ValueError("phases: the shares must add up to 1, and the sides be multiples of 32.")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas: {self.betas} must be two numbers from 0 to below 1.")
         if len(self.shapes) != 3 or min(self.shapes) < 0 or abs(sum(self.shapes) - 1) > 1e-6:
             raise ValueError(f"shapes: {self.shapes} must be shares of square, wider and taller batches, 1 in all.")
 
@@ -115,6 +128,7 @@ class TrainConfig:
             raise ValueError('mix lists the data sets of a run whose dataset is "mix": give both, or neither.')
         for entry in self.mix:
             _known("mix", entry, tuple(f.name for f in dataclasses.fields(Source)))
+            _check_types("mix", entry, Source)
             if "data" not in entry or entry.get("dataset", "coco") not in DATASETS or not entry.get("share", 1.0) > 0:
                 raise ValueError(
                     f"mix: {entry} needs data (a folder), a dataset of {', '.join(DATASETS)}, and a share above 0."
@@ -175,12 +189,33 @@ def _known(where: str, given: dict[str, Any], valid: tuple[str, ...]) -> None:
             raise ValueError(f"There is no key {key!r}{inside}: the nearest is {near!r}.")
 
 
-def _check_type(name: str, value: Any) -> None:
-    wanted = _TYPES[name]
-    options = typing.get_args(wanted) if isinstance(wanted, types.UnionType) else (wanted,)
-    plain = tuple(typing.get_origin(option) or option for option in options)
-    if float in plain:
-        plain += (int,)
-    if not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain):
-        shown = " or ".join("none" if option is type(None) else option.__name__ for option in plain)
+def _check_types(where: str, given: dict[str, Any], fields_of: type) -> None:
+    types_of = typing.get_type_hints(fields_of)
+    for key, value in given.items():
+        _check_type(f"{where}: {key}", value, types_of[key])
+
+
+def _check_type(name: str, value: Any, wanted: Any) -> None:
+    if not _fits(value, wanted):
+        options = typing.get_args(wanted) if isinstance(wanted, types.UnionType) else (wanted,)
+        shown = " or ".join("none" if option is type(None) else _shown(option) for option in options)
         raise ValueError(f"{name} must be of type {shown}, not {value!r}.")
+
+
+def _shown(wanted: Any) -> str:
+    return str(wanted).replace("typing.", "") if typing.get_args(wanted) else wanted.__name__
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    """Whether `value` is of type `wanted`, down to what lists and dicts hold; a tuple may be a list, as in JSON."""
+    if wanted is Any:
+        return True
+    if isinstance(wanted, types.UnionType):
+        return any(_fits(value, option) for option in typing.get_args(wanted))
+    plain, inner = typing.get_origin(wanted) or wanted, typing.get_args(wanted)
+    also = {float: int, tuple: list}.get(plain, plain)
+    if not isinstance(value, (plain, also)) or (isinstance(value, bool) and plain is not bool):
+        return False
+    if plain is dict and inner:
+        return all(_fits(key, inner[0]) and _fits(one, inner[1]) for key, one in value.items())
+    return all(_fits(one, inner[0]) for one in value) if inner else True

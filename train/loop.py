@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import math
 import signal
@@ -138,15 +139,18 @@ class _Run:
         self.model = model
         self.wrapped, self.optimizer = accelerator.prepare(model, optimizer)
         self.average, self.frozen, self.out = average, frozen, out
+        self.frozen_digest = digest({key: value for key, value in model.state_dict().items() if key in frozen})
         self.frozen_prior = frozen_prior(model, config.precision)
         self.together = config.batch_size * config.accumulate * accelerator.num_processes
         self.steps = config.samples // self.together
+        if not self.steps:
+            raise ValueError(f"{config.samples:,} samples make no step of {self.together}: raise --samples.")
         self.step = 0
         self.bad_losses = 0
         self.best = -1.0
         self.seconds = 0.0
         self.told_to_stop = self.stopping = False
-        self.scores: Scores | None = None  # of the last validation
+        self.scored: dict[str, Any] | None = None  # by the last validation: {"count": int, "table": str}
         self.examples: list[Example] | None = None  # of the validation split
         self.board = Board(out) if config.tensorboard and accelerator.is_main_process else None
         self.bar: tqdm | None = None  # on a terminal; a log gets lines
@@ -219,6 +223,8 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group["scale"]
         total = 0.0
+        statistics = self._statistics()
+        before = [buffer.clone() for buffer in statistics]
         for turn in range(config.accumulate):
             batch = {key: tensor.to(self.accelerator.device) for key, tensor in next(batches).items()}
             last = turn == config.accumulate - 1
@@ -235,12 +241,21 @@ class _Run:
         scaled = self.accelerator.scaler is not None
         if finite or scaled:
             self.optimizer.step()  # in fp16 the scaler skips it by itself where gradients overflow, and scales less
+        if not finite:  # the forward passes of a skipped step leave no trace: one NaN would stay in them for good
+            for buffer, value in zip(statistics, before, strict=True):
+                buffer.copy_(value)
         if finite and config.average:
             self.average.update(self.model, self.step)
         if not finite and not (scaled and math.isfinite(total)):
             self._count_bad_loss(total, norm)
         self.optimizer.zero_grad(set_to_none=True)
         return total, norm
+
+    def _statistics(self) -> list[Tensor]:
+        """What a forward pass changes in the model: the buffers of the batch norms that train."""
+        norms = (nn.BatchNorm2d, nn.SyncBatchNorm)
+        training = [module for module in self.model.modules() if isinstance(module, norms) and module.training]
+        return [buffer for module in training for buffer in module.buffers(recurse=False)]
 
     def _count_bad_loss(self, loss: float, norm: float) -> None:
         self.bad_losses += 1
@@ -308,6 +323,7 @@ class _Run:
             "step": self.step,
             "together": self.together,
             "model": {key: value for key, value in self.model.state_dict().items() if key not in self.frozen},
+            "frozen": self.frozen_digest,
             "average": self.average.state,
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
@@ -316,6 +332,7 @@ class _Run:
             "bad_losses": self.bad_losses,
             "best": self.best,
             "seconds": self.seconds,
+            "scored": self.scored,
             "config": dataclasses.asdict(self.config),
         }
 
@@ -333,6 +350,11 @@ class _Run:
                 f"{self.out} holds a run with an effective batch of {state['together']}, not {self.together}: "
                 "continue it with as many processes."
             )
+        if state.get("frozen", self.frozen_digest) != self.frozen_digest:  # older states say nothing of it
+            raise ValueError(
+                f"{self.out} holds a run with other frozen weights than these: give the --weights and the "
+                "--text_encoder that it started from, or another --out."
+            )
         self.model.load_state_dict(state["model"], strict=False)
         self.average.state = {key: value.to(self.accelerator.device) for key, value in state["average"].items()}
         self.optimizer.load_state_dict(state["optimizer"])
@@ -342,6 +364,7 @@ class _Run:
         restore_random_states([state["random"], *state.get("random_of_others", [])][mine])
         self.step, self.bad_losses = state["step"], state["bad_losses"]
         self.best, self.seconds = state["best"], state["seconds"]
+        self.scored = state.get("scored")  # older states lack it
 
     # --- scores -------------------------------------------------------------------------------------------------------
 
@@ -366,8 +389,8 @@ class _Run:
                 self.board.pictures(self.step, self.model, self.processor, spread(self.examples, config.pictures))
                 self.board.validation(self.step, scores)
         restore_random_states(random)
-        self.scores = scores
         summary = scores.overall
+        self.scored = {"count": summary.count, "table": scores.table()}
         miou = summary.miou or 0.0
         is_best = miou > self.best
         self.best = max(self.best, miou)
@@ -389,7 +412,7 @@ class _Run:
         folder = self.out / "checkpoint"
         if self.accelerator.is_main_process:
             self.export(folder)
-            text = card(self.config, samples=self.seen, seconds=self.seconds, scores=self.scores)
+            text = card(self.config, samples=self.seen, seconds=self.seconds, scored=self.scored)
             write_whole_text(folder / "README.md", text)
             if self.config.push_to_hub and not self.stopping:
                 HfApi().create_repo(self.config.push_to_hub, exist_ok=True)
@@ -400,6 +423,15 @@ class _Run:
             )
         self.accelerator.wait_for_everyone()
         return Outcome(folder, self.stopping)
+
+
+def digest(tensors: dict[str, Tensor]) -> str:
+    """Sixteen digits that tell whether two sets of named tensors are the same: SHA-256 over names and values."""
+    total = hashlib.sha256()
+    for key, tensor in sorted(tensors.items()):
+        total.update(key.encode())
+        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()[:16]
 
 
 def write_whole_text(path: Path, text: str) -> None:

@@ -7,6 +7,7 @@ MSCAN checkpoints (mscan_t.pth, mscan_s.pth, mscan_b.pth, mscan_l.pth) and their
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -32,23 +33,35 @@ _RULES = (
     (r"block(\d)\.(\d+)\.mlp\.fc2\.(.+)", r"stages.{\1}.blocks.\2.ffn.3.\3"),
     (r"norm(\d)\.(weight|bias)", r"stages.{\1}.norm.\2"),
 )
+_STRIPS = (7, 11, 21)  # MSCAN's, in the order of their numbers
 
 
-def renamed(key: str) -> str | None:
-    """SLViT's name for a key of an MSCAN checkpoint; None for what SLViT has no part for, such as the classifier."""
+def renamed(key: str, kernel_sizes: Sequence[int] = _STRIPS) -> str | None:
+    """SLViT's name for a key of an MSCAN checkpoint; None for what SLViT has no part for, such as the classifier.
+
+    kernel_sizes: SLViT's strips, which have numbers of their own where they are not MSCAN's.
+    """
     key = key.removeprefix("backbone.")
     for pattern, name in _RULES:
         found = re.fullmatch(pattern, key)
         if found:
-            return re.sub(r"\{(\d)\}", lambda stage: str(int(stage[1]) - 1), found.expand(name))
+            name = re.sub(r"\{(\d)\}", lambda stage: str(int(stage[1]) - 1), found.expand(name))
+            strip = re.search(r"(?<=\.strips\.)\d", name)
+            if strip is None:
+                return name
+            length = _STRIPS[int(strip[0])]
+            if length not in kernel_sizes:
+                return None
+            return name[: strip.start()] + str(list(kernel_sizes).index(length)) + name[strip.end() :]
     return None
 
 
 def load_mscan(model: SLViTModel, file: Path) -> str:
     """Puts the weights in `file` into the encoder of `model`; gives a report of what was taken and what was not.
 
-    The file is read with weights_only, so that it cannot run code. Raises FileNotFoundError, and ValueError where the
-    file is no MSCAN checkpoint, or one of another size than the model.
+    Strips of a length that MSCAN lacks start anew, as the cross-modal attention does. The file is read with
+    weights_only, so that it cannot run code. Raises FileNotFoundError, and ValueError where the file is no MSCAN
+    checkpoint, or one of another size than the model.
     """
     if not file.is_file():
         raise FileNotFoundError(f"There is no file {file}: --encoder_weights names an MSCAN checkpoint of SegNeXt.")
@@ -60,7 +73,7 @@ def load_mscan(model: SLViTModel, file: Path) -> str:
     mine = model.state_dict()
     taken, left, other = {}, [], []
     for key, tensor in tensors.items():
-        name = renamed(key)
+        name = renamed(key, model.config.kernel_sizes)
         if name is None or name not in mine:
             left.append(key)
             continue
@@ -78,4 +91,6 @@ def load_mscan(model: SLViTModel, file: Path) -> str:
     report = f"encoder: {len(taken)} tensors of {file}"
     report += f"; {len(left)} of its keys have no part here, such as {left[0]}" if left else ""
     cross = sum(".lmfa.cross." in key for key in wanting)
-    return report + f"; {len(wanting)} tensors of the encoder start anew, {cross} of them cross-modal attention"
+    strips = sum(".lmfa.strips." in key for key in wanting)
+    report += f"; {len(wanting)} tensors of the encoder start anew, {cross} of them cross-modal attention"
+    return report + (f", {strips} of them strips of a length that MSCAN lacks" if strips else "")

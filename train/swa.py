@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file
 from torch import Tensor
@@ -21,6 +22,7 @@ from train.state import load_state
 def mean_of_kept(run: Path, out: Path, *, since: int = 0, like: Path | None = None) -> int:
     """Writes the mean of the averaged weights in RUN/step-*.pt, from step `since` on, to the new folder `out`.
 
+    Of a run that averages nothing (`average` 0), it is the mean of the weights themselves.
     What no state holds (config, tokenizer, frozen weights) is taken from the checkpoint folder `like`, RUN/checkpoint
     where none is given. Returns the number of states. Raises ValueError for a folder without such states and for
     states that do not fit `like`, OSError for what cannot be read or written.
@@ -32,11 +34,18 @@ def mean_of_kept(run: Path, out: Path, *, since: int = 0, like: Path | None = No
         raise ValueError(f"{run} holds no state step-*.pt from step {since} on: a run keeps them with --keep_every.")
     mean: dict[str, Tensor] = {}
     for number, file in enumerate(kept, 1):
-        for key, tensor in load_state(file)["average"].items():
+        for key, tensor in _weights(load_state(file)).items():
             mean[key] = mean[key].lerp(tensor, 1 / number) if key in mean else tensor
     _check(mean, like)
     export_like(like, out, mean)
     return len(kept)
+
+
+def _weights(state: dict[str, Any]) -> dict[str, Tensor]:
+    if state["config"]["average"]:
+        return state["average"]
+    # Such a run keeps in "average" what it started from.
+    return {key: tensor for key, tensor in state["model"].items() if tensor.is_floating_point()}
 
 
 def _check(mean: dict[str, Tensor], like: Path) -> None:

@@ -61,7 +61,8 @@ def ask_of(segmenters: dict[str, ReferringSegmenter], gpu: Callable[[Callable], 
         except (PhotoError, ExpressionError):
             raise
         except gr.Error as error:  # raised by `gpu`; its words may hold links, the page's notices are plain text
-            raise BusyError(html.unescape(re.sub(r"<[^>]*>", "", str(error.message)))) from None
+            said = html.unescape(re.sub(r"<[^>]*>", "", str(error.message)))
+            raise BusyError(f"No GPU is lent just now: {said}") from None
         except Exception as error:
             logging.error("An answer failed:\n%s", frames(error))
             raise FaultError(

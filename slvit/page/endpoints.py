@@ -28,7 +28,7 @@ def add_endpoints(ask: Ask, turns: Turns, photos: OpenPhotos) -> None:
         """Find in a photo the pixels that an English expression means, for example "the dog on the left".
 
         Args:
-            photo: The photo: JPEG, PNG, WebP, BMP, GIF or TIFF, at most 64 megapixels.
+            photo: Upload or data:image/jpeg;base64,… URL of a JPEG, PNG, WebP, BMP, GIF or TIFF, at most 64 megapixels.
             expression: What to find, in English: a name, a colour, a place, a relation, or any mixture of them.
             threshold: Probability from which a pixel counts as meant, 0 to 1. Lower gives a larger mask.
 
@@ -40,7 +40,7 @@ def add_endpoints(ask: Ask, turns: Turns, photos: OpenPhotos) -> None:
         """
         with _turn(turns):
             opened = photos.open(photo)
-            segmentation = ask(opened, expression)
+            segmentation = ask(opened, expression or "")  # JSON's null
             mask = segmentation.probability >= threshold  # H×W
             small = opened.smaller(SHOWN_SIDE)
             return overlay(small, smaller_mask(mask, small)), mask_picture(mask), facts(segmentation, threshold)
@@ -51,7 +51,7 @@ def add_endpoints(ask: Ask, turns: Turns, photos: OpenPhotos) -> None:
         """Show how the network came to its answer: what each stage sees, and where the stages disagree.
 
         Args:
-            photo: The photo: JPEG, PNG, WebP, BMP, GIF or TIFF, at most 64 megapixels.
+            photo: Upload or data:image/jpeg;base64,… URL of a JPEG, PNG, WebP, BMP, GIF or TIFF, at most 64 megapixels.
             expression: What to find, in English, for example "the cup behind the laptop".
 
         Returns:
@@ -64,7 +64,7 @@ def add_endpoints(ask: Ask, turns: Turns, photos: OpenPhotos) -> None:
         """
         with _turn(turns):
             opened = photos.open(photo)
-            segmentation = ask(opened, expression, inspect=True)
+            segmentation = ask(opened, expression or "", inspect=True)
             small = opened.smaller(SHOWN_SIDE)
             stages = stage_pictures(small, segmentation.inspection)
             return *stages, uncertainty_picture(small, segmentation.inspection), facts(segmentation)
@@ -73,7 +73,7 @@ def add_endpoints(ask: Ask, turns: Turns, photos: OpenPhotos) -> None:
         """Find up to six expressions in one photo and show them together, each in its own colour.
 
         Args:
-            photo: The photo: JPEG, PNG, WebP, BMP, GIF or TIFF, at most 64 megapixels.
+            photo: Upload or data:image/jpeg;base64,… URL of a JPEG, PNG, WebP, BMP, GIF or TIFF, at most 64 megapixels.
             expressions: Up to six expressions in English, one a line.
 
         Returns:
@@ -81,7 +81,7 @@ def add_endpoints(ask: Ask, turns: Turns, photos: OpenPhotos) -> None:
             facts: For each expression, in order: the expression and what `segment` says of it.
         """
         with _turn(turns):
-            lines = [line.strip() for line in expressions.splitlines() if line.strip()]
+            lines = [line.strip() for line in (expressions or "").splitlines() if line.strip()]
             if not lines:
                 raise ExpressionError("There is no expression: write up to six, one a line.")
             if len(lines) > MOST_EXPRESSIONS:

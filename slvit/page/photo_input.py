@@ -21,7 +21,10 @@ def photo_input(**options: Any) -> gr.Image:
 
     async def keep_no_web_address(path: str | None) -> str | None:
         if is_http_url_like(path):
-            raise gr.Error("This photo is a web address: download it and send the file.", print_exception=False)
+            raise gr.Error(
+                "This photo is a web address: download it and send the file, or a data:image/jpeg;base64,… URL of it.",
+                print_exception=False,
+            )
         return await keep(path)
 
     image.async_move_resource_to_block_cache = keep_no_web_address

@@ -1,6 +1,7 @@
 """Your own photos, masks and texts, listed in a JSON-lines file.
 
-    ROOT/train.jsonl, ROOT/val.jsonl, or one list of any name whose lines may say "split" (else they are in each split):
+    ROOT/train.jsonl, ROOT/val.jsonl, or one list of any name whose lines may say "split" (else they are in each split,
+    or, in a list called train or val, in that one):
     {"photo": "photos/desk.jpg", "text": "the red mug", "mask": "masks/desk-mug.png"}
     {"photo": "photos/desk.jpg", "text": ["both pens", "the pens"], "mask": {"size": [480, 640], "counts": "..."}}
     {"photo": "photos/desk.jpg", "text": "the lamp", "mask": [[12, 40, 80, 40, 80, 160, 12, 160]], "split": "val"}
@@ -27,6 +28,7 @@ from train.data.example import Example
 from train.data.refcoco import segmentation_fault
 from train.data.rle import rle
 
+SPLITS = ("train", "val")
 KINDS = ("only", "several", "group", "region", "garment", "human", "absent")
 FIELDS = ("photo", "text", "mask", "split", "kind", "source")
 
@@ -44,10 +46,12 @@ def examples(root: Path, split: str) -> list[Example]:
     Raises FileNotFoundError when there is no list, ValueError naming file and line of the first fault.
     """
     found = []
+    alone = len(lists_in(root)) == 1
     for path, number, text in _lines(root, split):
+        unsaid = path.stem if path.stem in SPLITS else split
         try:
             line = _object(text)
-            if path.stem == split or line.get("split", split) == split:
+            if not alone or line.get("split", unsaid) == split:
                 found += _examples_of(line, path, number)
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from error

@@ -1,0 +1,25 @@
+"""Values of the command lines, refused by argparse before any work is done."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+
+def probability(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no probability: it must lie in 0..1")
+    return value
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of a whole number from `least` on."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{text} is too small: it must be at least {least}")
+        return value
+
+    return number
