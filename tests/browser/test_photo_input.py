@@ -21,7 +21,7 @@ def page(visit) -> Page:
 
 def ask(page: Page, expression: str) -> list[int]:
     """Asks about the photo that is there; the photo's width and height."""
-    page.wait_for_selector("#photo img")
+    page.wait_for_selector("#photo img", state="attached")  # hidden where the browser cannot show it
     page.fill("#expression textarea, #expression input", expression)
     page.keyboard.press("Enter")
     expect(page.locator(".verdict q")).to_have_text(expression)
