@@ -100,10 +100,9 @@ def test_the_whole_page_stands_alone(save, browser, tmp_path, artefacts):
 def test_a_second_click_before_the_first_file_has_come_saves_the_other_one(save):
     page, names = save.page, []
     page.on("download", lambda download: names.append(download.suggested_filename))
-    page.evaluate(
-        """() => { for (const what of ['maps', 'json'])
-        document.querySelector(`.save [data-what="${what}"]`).click(); }"""
-    )
+    with page.expect_response("**/queue/join*"):
+        page.locator('.save [data-what="maps"]').click()
+    page.locator('.save [data-what="json"]').click()  # the maps are still being written
     expect(page.locator(".save [role=status]")).to_have_text("Writing the file…")
     expect(page.locator(".save [role=status]")).to_have_text("")
     page.wait_for_timeout(0)  # events of the browser come in while Playwright waits

@@ -217,6 +217,7 @@ def test_a_link_opens_an_example_with_its_answer(visit, url):
     expect(page.locator(".save a")).to_have_text("Link copied")
     assert page.evaluate("navigator.clipboard.readText()") == address
     expect(page.locator("#visit button")).to_have_count(2)  # the page was not left
+    assert len(page.context.pages) == 1  # nor another one opened
 
 
 def test_the_marked_example_is_the_one_on_the_screen(visit):
