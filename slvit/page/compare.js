@@ -28,7 +28,7 @@ slvit.compare = (element, props, watch) => {
       return canvas;
     }
     function draw() {
-      const least = state.threshold * 255 + 0.5;
+      const least = slvit.least(state.threshold);
       const unions = checkpoints.map(() => new Uint8ClampedArray(ground.data));
       each.forEach((canvas, at) => {
         const one = new Uint8ClampedArray(ground.data);

@@ -39,6 +39,20 @@ window.slvit = (() => {
     return board.getImageData(0, 0, image.naturalWidth, image.naturalHeight);
   };
 
+  // A pixel is meant where its level (0..255) is at least this; so the server rounds (result.py).
+  const least = (threshold) => threshold * 255 + 0.5;
+
+  // The photo that is shown, and of what is not meant only `opacity` (0..255).
+  function faded(opacity) {
+    const { photo, levels } = shown;
+    const image = new ImageData(new Uint8ClampedArray(photo.data), photo.width, photo.height);
+    const from = least(shown.threshold);
+    levels.forEach((level, at) => { if (level < from) image.data[at * 4 + 3] = opacity; });
+    const board = canvas(photo.width, photo.height);
+    board.getContext("2d").putImageData(image, 0, 0);
+    return board;
+  }
+
   const greyed = (image) => {
     const data = pixels(image);
     for (let at = 0; at < data.data.length; at += 4) {
@@ -133,23 +147,25 @@ window.slvit = (() => {
       context.drawImage(grey, left * grey.width, top * grey.height, w, h, 0, 0, board.width, board.height);
       context.globalAlpha = opacity;
     }
-    const layer = canvas(board.width, board.height);
-    const laid = layer.getContext("2d");
-    laid.imageSmoothingEnabled = smooth;
-    laid.imageSmoothingQuality = "high";
-    const lay = (one) => laid.drawImage(
-      tinted(one), left * one.w, top * one.h, (right - left) * one.w, (bottom - top) * one.h, 0, 0, layer.width, layer.height,
+    context.imageSmoothingEnabled = smooth;
+    context.imageSmoothingQuality = "high";
+    const lay = (one) => context.drawImage(
+      tinted(one), left * one.w, top * one.h, (right - left) * one.w, (bottom - top) * one.h, 0, 0, board.width, board.height,
     );
     if (rewritten) {
-      lay(rewritten.before);
-      const across = (share) => Math.round(((share - left) / (right - left)) * layer.width);
-      const down = (share) => Math.round(((share - top) / (bottom - top)) * layer.height);
-      laid.beginPath();
-      for (const { box: [x, y, x2, y2] } of rewritten.patches) laid.rect(across(x), down(y), across(x2) - across(x), down(y2) - down(y));
-      laid.clip();
-    }
-    lay(map);
-    context.drawImage(layer, 0, 0);
+      const across = (share) => Math.round(((share - left) / (right - left)) * board.width);
+      const down = (share) => Math.round(((share - top) / (bottom - top)) * board.height);
+      const cells = new Path2D(), around = new Path2D();
+      for (const { box: [x, y, x2, y2] } of rewritten.patches) cells.rect(across(x), down(y), across(x2) - across(x), down(y2) - down(y));
+      around.rect(0, 0, board.width, board.height);
+      around.addPath(cells);
+      for (const [where, one] of [[around, rewritten.before], [cells, map]]) {
+        context.save();
+        context.clip(where, "evenodd"); // no two patches overlap: what is in one is not around them
+        lay(one);
+        context.restore();
+      }
+    } else lay(map);
     context.globalAlpha = 1;
   }
 
@@ -262,7 +278,7 @@ window.slvit = (() => {
   const busy = () => `<p class="notice error" role="alert">${t("busy")}</p>`;
 
   return {
-    t, language, shown, follow, answered, insides, insidesNow, channels, channelsOf, heat, tinted, bytes, colours, number, gradient,
+    t, language, shown, follow, answered, insides, insidesNow, channels, channelsOf, heat, tinted, bytes, colours, number, gradient, least, faded,
     make, bar, slider, choice, replace, waiting, said, translate, header, canvas, picture, pixels, place, working, busy, thresholdMoved,
   };
 })();

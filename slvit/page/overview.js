@@ -71,14 +71,9 @@ slvit.overview = (element) => {
     const photo = slvit.canvas(shown.photo.width, shown.photo.height);
     photo.getContext("2d").putImageData(shown.photo, 0, 0);
     fill("read", photo);
-    const meant = slvit.canvas(photo.width, photo.height);
-    const image = new ImageData(new Uint8ClampedArray(shown.photo.data), photo.width, photo.height);
-    const least = shown.threshold * 255 + 0.5;
-    shown.levels.forEach((level, at) => { if (level < least) image.data[at * 4 + 3] = 46; });
-    meant.getContext("2d").putImageData(image, 0, 0);
     const mask = boards.mask.getContext("2d");
     mask.clearRect(0, 0, width, height);
-    fill("mask", meant);
+    fill("mask", slvit.faded(46));
 
     const insides = slvit.insidesNow();
     if (!insides) return;

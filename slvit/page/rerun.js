@@ -79,7 +79,7 @@ slvit.rerun = (element, props, watch, trigger, event) => {
 
   function draw(boards, levels, summary) {
     const { photo, grey, levels: first } = shown;
-    const least = state.threshold * 255 + 0.5;
+    const least = slvit.least(state.threshold);
     const ground = grey.getContext("2d").getImageData(0, 0, photo.width, photo.height);
     const images = [photo, photo, ground].map(({ data }) => new ImageData(new Uint8ClampedArray(data), photo.width, photo.height));
     const tint = (image, at, colour, share) => {

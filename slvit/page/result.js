@@ -118,7 +118,7 @@ slvit.result = (element, props, watch, trigger, event) => {
     const started = performance.now();
     const { photo, levels } = shown;
     const { width, height } = photo;
-    const least = shown.threshold * 255 + 0.5;
+    const least = slvit.least(shown.threshold);
     const colour = colours[state.colour];
     if (board.width !== width || board.height !== height) Object.assign(board, { width, height });
     const context = board.getContext("2d");

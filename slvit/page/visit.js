@@ -9,12 +9,7 @@ slvit.visit = (element, trigger, event) => {
   root.append(make("h2", {}, t("visit")), hint, row);
 
   function small() {
-    const { photo, levels } = shown;
-    const full = slvit.canvas(photo.width, photo.height);
-    const image = new ImageData(new Uint8ClampedArray(photo.data), photo.width, photo.height);
-    const least = shown.threshold * 255 + 0.5;
-    levels.forEach((level, at) => { if (level < least) image.data[at * 4 + 3] = 70; });
-    full.getContext("2d").putImageData(image, 0, 0);
+    const full = slvit.faded(70);
     const board = slvit.canvas(112, 84);
     const scale = Math.max(112 / full.width, 84 / full.height);
     const w = 112 / scale, h = 84 / scale;
@@ -33,7 +28,8 @@ slvit.visit = (element, trigger, event) => {
         trigger(event, { answer });
       },
     });
-    entry.replaceChildren(small());
+    if (entry.dataset.threshold !== String(shown.threshold)) entry.replaceChildren(small());
+    entry.dataset.threshold = shown.threshold;
     if (row.firstChild !== entry) row.prepend(entry);
     while (row.children.length > kept) row.lastChild.remove();
     row.querySelectorAll("button").forEach((one) => one.setAttribute("aria-pressed", String(one === entry)));
