@@ -1,6 +1,7 @@
 """Serves the page: a photo and an expression in, a mask and the network's insides out.
 
 python app.py [--checkpoint FOLDER_OR_ID ...] [--device auto|cpu|cuda] [--host 127.0.0.1] [--port 7860] [--share]
+    [--size PIXELS]
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ except ImportError:
 
 from PIL import Image
 
+from slvit.arguments import size
 from slvit.checkpoint import BUNDLED
 from slvit.errors import CheckpointError
 from slvit.page import build_page, launch_options
@@ -31,12 +33,13 @@ def main() -> None:
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
     parser.add_argument("--share", action="store_true", help="also make a public link")
+    parser.add_argument("--size", type=size, help="the models see about SIZE² pixels (each checkpoint's own)")
     arguments = parser.parse_args()
     log_without_messages()
     segmenters, problems = {}, []
     for name in arguments.checkpoint:
         try:
-            segmenter = ReferringSegmenter.from_pretrained(name, device=arguments.device)
+            segmenter = ReferringSegmenter.from_pretrained(name, device=arguments.device, size=arguments.size)
             if not os.environ.get("SPACES_ZERO_GPU"):  # there, no GPU is lent before someone asks
                 segmenter.segment(Image.new("RGB", (64, 48)), "warm up")  # the first call sets up kernels and memory
             segmenters[segmenter.name if segmenter.name not in segmenters else name] = segmenter

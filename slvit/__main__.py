@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 from transformers.utils import logging
 
-from slvit.arguments import probability
+from slvit.arguments import probability, size
 from slvit.checkpoint import BUNDLED
 from slvit.errors import CheckpointError, ExpressionError, PhotoError
 from slvit.facts import facts
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # open_photo refuses such photos in its own words
     logging.disable_progress_bar()
     try:
-        segmenter = ReferringSegmenter.from_pretrained(args.checkpoint, device=args.device)
+        segmenter = ReferringSegmenter.from_pretrained(args.checkpoint, device=args.device, size=args.size)
         segmentation = segmenter.segment(args.photo, args.expression, inspect=args.inspect is not None)
         if args.output:
             args.output.parent.mkdir(parents=True, exist_ok=True)
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threshold", type=probability, default=0.5, help="probability of the mask's pixels (0.5)")
     parser.add_argument("--checkpoint", metavar="FOLDER_OR_ID", default=BUNDLED, help="default: the bundled one")
     parser.add_argument("--device", default="auto", help="auto (default), cpu or cuda")
+    parser.add_argument("--size", type=size, help="the model sees about SIZE² pixels (the checkpoint's own)")
     return parser
 
 

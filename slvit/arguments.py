@@ -5,12 +5,24 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from slvit.processor import LARGEST_SIZE, STRIDE, checked_size
+
 
 def probability(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is no probability: it must lie in 0..1")
     return value
+
+
+def size(text: str) -> int:
+    """Of what the model sees, see `SLViTImageProcessor`."""
+    try:
+        return checked_size(int(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no size: a whole number of pixels in {STRIDE}..{LARGEST_SIZE}"
+        ) from error
 
 
 def at_least(least: int) -> Callable[[str], int]:

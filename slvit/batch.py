@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 from transformers.utils import logging
 
-from slvit.arguments import at_least, probability
+from slvit.arguments import at_least, probability, size
 from slvit.blocks import LINES, Block, Pair, Photos, answer_block, prepare_block, read_blocks, read_list
 from slvit.checkpoint import BUNDLED, find_checkpoint
 from slvit.errors import CheckpointError
@@ -120,10 +120,11 @@ def open_results(folder: Path, settings: dict[str, Any]) -> BinaryIO:
     return results
 
 
-def settings_of(checkpoint: str, *, threshold: float, batch: int) -> dict[str, Any]:
+def settings_of(checkpoint: str, *, size: int | None = None, threshold: float, batch: int) -> dict[str, Any]:
     """What results depend on besides the list: all that a run must share with the one that it goes on from.
 
-    checkpoint: folder or hub id; its files tell it from another of its name. CheckpointError where there is none.
+    checkpoint: folder or hub id; its files tell it from another of its name. size: see `from_pretrained`.
+    CheckpointError where there is none.
     """
     digest = hashlib.sha256()
     for path in sorted(find_checkpoint(checkpoint).iterdir()):
@@ -133,6 +134,8 @@ def settings_of(checkpoint: str, *, threshold: float, batch: int) -> dict[str, A
                 while part := file.read(2**20):
                     digest.update(part)
     known = {"checkpoint": Path(checkpoint).resolve().name, "sha256": digest.hexdigest()[:16]}
+    if size is not None:
+        known["size"] = size
     return {**known, "threshold": threshold, "batch": batch}
 
 
@@ -193,6 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threshold", type=probability, default=0.5, help="probability of the mask's pixels (0.5)")
     parser.add_argument("--checkpoint", metavar="FOLDER_OR_ID", default=str(BUNDLED), help="default: the bundled one")
     parser.add_argument("--device", default="auto", help="auto (default), cpu or cuda")
+    parser.add_argument("--size", type=size, help="the model sees about SIZE² pixels (the checkpoint's own)")
     parser.add_argument("--batch", type=at_least(1), default=1, help="pairs of one shape a pass (1; a GPU likes 32)")
     parser.add_argument("--workers", type=at_least(0), default=1, help="processes that open photos ahead (1)")
     parser.add_argument("--threads", type=at_least(1), help="cores of a model on a CPU (all; with --ray 1)")
@@ -209,7 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     total = sum(1 for _ in read_list(args.list))
-    settings = settings_of(args.checkpoint, threshold=args.threshold, batch=args.batch)
+    settings = settings_of(args.checkpoint, size=args.size, threshold=args.threshold, batch=args.batch)
     answer = _answer_here if args.ray is None else _answer_on_cluster
     with open_results(args.out, settings) as results:
         answered, errors = count_answered(read_list(args.list), results)
@@ -233,7 +237,7 @@ def _run(args: argparse.Namespace) -> int:
 def _answer_here(args: argparse.Namespace, blocks: Iterator[Block], answered: int) -> Iterator[dict[str, Any]]:
     if args.threads:
         torch.set_num_threads(args.threads)
-    segmenter = ReferringSegmenter.from_pretrained(args.checkpoint, device=args.device)
+    segmenter = ReferringSegmenter.from_pretrained(args.checkpoint, device=args.device, size=args.size)
     return answer_list(
         segmenter, blocks, threshold=args.threshold, batch=args.batch, workers=args.workers, answered=answered
     )
@@ -250,6 +254,7 @@ def _answer_on_cluster(args: argparse.Namespace, blocks: Iterator[Block], answer
         address=args.ray,
         checkpoint=str(Path(args.checkpoint).absolute()) if is_folder else args.checkpoint,  # workers run elsewhere
         device=args.device,
+        size=args.size,
         threads=args.threads or 1,
         threshold=args.threshold,
         batch=args.batch,

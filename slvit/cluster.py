@@ -30,9 +30,11 @@ BLOCKS_AT_ONCE = 4096  # handed to Ray together: a list of millions is read as i
 class Answerer:
     """An actor with the model."""
 
-    def __init__(self, checkpoint: str, device: str, threads: int, threshold: float, batch: int) -> None:
+    def __init__(
+        self, checkpoint: str, device: str, size: int | None, threads: int, threshold: float, batch: int
+    ) -> None:
         torch.set_num_threads(threads)
-        self.segmenter = ReferringSegmenter.from_pretrained(checkpoint, device=device)
+        self.segmenter = ReferringSegmenter.from_pretrained(checkpoint, device=device, size=size)
         self.threshold, self.batch = threshold, batch
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def answer_on_cluster(
     threads: int,
     threshold: float,
     batch: int,
+    size: int | None = None,
     answered: int,
     actors: int,
 ) -> Iterator[dict[str, Any]]:
@@ -68,6 +71,7 @@ def answer_on_cluster(
         ray.init(address=address, **quiet)
     try:
         image_processor = SLViTProcessor.from_pretrained(find_checkpoint(checkpoint)).image_processor
+        image_processor.size = size or image_processor.size
         context = DataContext.get_current()
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False
@@ -87,7 +91,7 @@ def answer_on_cluster(
                 .map(prepare, num_cpus=0.5)  # not an actor's share, or Ray would make one step of both
                 .map(
                     Answerer,
-                    fn_constructor_args=(checkpoint, device, threads, threshold, batch),
+                    fn_constructor_args=(checkpoint, device, size, threads, threshold, batch),
                     compute=ActorPoolStrategy(size=actors),
                     num_gpus=1 if on_gpu else None,
                     num_cpus=None if on_gpu else threads,

@@ -26,6 +26,7 @@ from slvit.model import SLViTOutput
 from slvit.strays import without_strays
 
 STRIDE = 32  # the model's whole stride: both sides of its input are multiples of it
+LARGEST_SIZE = 2048  # of size² pixels: beyond it, an answer's memory alone is counted in tens of gigabytes
 MAX_TOKENS = 512  # BERT's table of positions, [CLS] and [SEP] among them; a smaller encoder's may be shorter
 EXAMPLE = "type what to look for, such as “the dog on the left”"
 MAX_CHARACTERS = 10_000  # far beyond 510 word pieces of any language: nobody waits for a pasted book
@@ -33,6 +34,13 @@ LONGEST = 50_000  # characters as given: composing one may make 18 of it, and al
 # The least share of a vocabulary that is in a script it knows words of. Below it are only its letters: the English
 # BERT's is 1.6 % Chinese characters and 0.3 % Cyrillic letters.
 KNOWN_SCRIPT = 0.02
+
+
+def checked_size(size: int) -> int:
+    """`size` itself; ValueError for one that no model's input can have."""
+    if not isinstance(size, int) or not STRIDE <= size <= LARGEST_SIZE:
+        raise ValueError(f"size is {size!r}: it must be a whole number of pixels in {STRIDE}..{LARGEST_SIZE}.")
+    return size
 
 
 def input_size(height: int, width: int, size: int) -> tuple[int, int]:
@@ -90,11 +98,9 @@ class SLViTImageProcessor(BaseImageProcessor):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not isinstance(size, int) or size < STRIDE:
-            raise ValueError(f"size is {size!r}: it must be a whole number of at least {STRIDE} pixels.")
         if not 0 <= found_threshold <= 1:
             raise ValueError(f"found_threshold is {found_threshold}: it must lie in 0..1.")
-        self.size = size
+        self.size = checked_size(size)
         self.found_threshold = found_threshold
         self.follow_edges = follow_edges
         self.drop_strays = drop_strays

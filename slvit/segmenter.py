@@ -24,7 +24,7 @@ from slvit.errors import CheckpointError, PhotoError
 from slvit.fast import FastSLViT, PhotoPart
 from slvit.model import SLViTModel, SLViTOutput
 from slvit.photo import PhotoSource, open_photo
-from slvit.processor import STRIDE, SLViTImageProcessor, SLViTProcessor, Words
+from slvit.processor import STRIDE, SLViTImageProcessor, SLViTProcessor, Words, checked_size
 
 MASK_COUNTS = 3  # of presence and mask in a confidence: chosen on the validation split, see the model card
 REMEMBERED_PHOTOS = 8  # photos whose text-free part is kept: about 5 MB each at 256×256
@@ -129,14 +129,21 @@ class ReferringSegmenter:
         folder_or_hub_id: str | Path,
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        size: int | None = None,
     ) -> ReferringSegmenter:
         """Loads a checkpoint folder, or a repository of the Hugging Face hub.
 
         device: None or "auto" takes a CUDA device when there is one. dtype: of the weights, None is float32 whatever
-        the files hold. Raises CheckpointError for what cannot be loaded or for a device that is not there.
+        the files hold. size: the model sees about size² pixels instead of as many as the checkpoint is set to: more of
+        them show smaller things and finer edges, in as much more time.
+        Raises CheckpointError for what cannot be loaded or for a device that is not there, ValueError for a size
+        outside 32..2048.
         """
         chosen, dtype = choose_device(device), dtype or torch.float32
         model, processor = load_checkpoint(folder_or_hub_id, device=chosen, dtype=dtype)
+        if size is not None:
+            processor.image_processor.size = checked_size(size)
         if chosen.type == "cpu" and dtype == torch.float32:
             model = FastSLViT(model)
         return cls(model, processor, name=Path(folder_or_hub_id).resolve().name)

@@ -84,6 +84,16 @@ def test_every_line_is_answered_in_order(
     assert {**by_line[12], "line": 1, "id": "first"} == by_line[1]
 
 
+def test_size_is_what_the_model_sees_and_a_run_goes_on_at_its_own(
+    pairs: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(pairs, tmp_path / "out", checkpoint, "--size", "192") == 0
+    closer = ReferringSegmenter.from_pretrained(checkpoint, device="cpu", size=192)
+    answer = closer.segment(tmp_path / "a.png", "red cat on left")
+    assert coco_mask.decode(read(tmp_path / "out")[1]["segmentation"]).astype(bool).tolist() == answer.mask.tolist()
+    assert run(pairs, tmp_path / "out", checkpoint) == 2 and "other settings" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("lines", [64, 2])
 def test_goes_on_from_any_torn_end(
     pairs: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: int

@@ -68,6 +68,16 @@ def test_threshold_moves_picture_and_facts(
     assert areas[0] > areas[1]
 
 
+def test_size_is_what_the_model_sees(checkpoint: Path, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(checkpoint, path, "the dog", "--json", "--size", "192") == 0
+    known = json.loads(capsys.readouterr().out)
+    answer = ReferringSegmenter.from_pretrained(checkpoint, device="cpu", size=192).segment(path, "the dog")
+    assert np.array_equal(coco_mask.decode(known["segmentation"]).astype(bool), answer.mask)
+    with pytest.raises(SystemExit):
+        run(checkpoint, path, "the dog", "--size", "16")
+    assert "16 is no size: a whole number of pixels in 32..2048" in capsys.readouterr().err
+
+
 def test_says_what_it_found(checkpoint: Path, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(checkpoint, path, "word " * 510 + "犬 left", "--threshold", 0) == 0
     said = capsys.readouterr().out

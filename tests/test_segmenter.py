@@ -1,6 +1,7 @@
 """The door between the model and everything else: right shapes, the same answer each time, nothing mixed up."""
 
 import io
+import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -70,6 +71,23 @@ def test_answer_is_the_models_own(segmenter: ReferringSegmenter, photo: Image.Im
     with torch.inference_mode():
         logits = segmenter.model(**segmenter.processor(photo, "the dog on left")).logits[0]
     assert np.array_equal(answer.probability, segmenter.processor.probability(logits, (150, 200)))
+
+
+def test_another_size_is_seen_in_place_of_the_checkpoints(
+    segmenter: ReferringSegmenter, checkpoint: Path, photo: Image.Image
+) -> None:
+    usual = segmenter.segment(photo, "dog", inspect=True)
+    closer = ReferringSegmenter.from_pretrained(checkpoint, device="cpu", size=192).segment(photo, "dog", inspect=True)
+    seen = [math.prod(answer.inspection.input_size) for answer in (usual, closer)]
+    assert seen[0] == pytest.approx(128**2, rel=0.2) and seen[1] == pytest.approx(192**2, rel=0.2)
+    assert closer.probability.shape == usual.probability.shape
+    assert len(closer.inspection.patch_index) > len(usual.inspection.patch_index)  # the same share of more cells
+
+
+@pytest.mark.parametrize("size", [0, 31, 2049, 96.0])
+def test_a_size_that_no_model_can_see_is_refused(checkpoint: Path, size: float) -> None:
+    with pytest.raises(ValueError, match="32..2048"):
+        ReferringSegmenter.from_pretrained(checkpoint, device="cpu", size=size)
 
 
 def test_the_same_question_has_the_same_answer_another_has_another(
