@@ -9,9 +9,9 @@ slvit.examples = (element, props, trigger, event) => {
   let offered = props.value?.[0]; // the example whose expressions stand below the photos
   let marked = null; // the answer
 
-  const pick = (example, expression) => {
+  const pick = (example, expression, closer = false) => {
     mark(example, expression);
-    trigger(event, { photo: example.photo, expression });
+    trigger(event, { photo: example.photo, expression, closer });
   };
   // example: none where the photo is the visitor's own.
   const mark = (example, chosen) => {
@@ -42,6 +42,6 @@ slvit.examples = (element, props, trigger, event) => {
     }, { first: true });
     const asked = new URLSearchParams(location.search);
     const linked = props.value.find((example) => example.photo === asked.get("example"));
-    if (linked) setTimeout(() => pick(linked, asked.get("say") || linked.expressions[0])); // once all is in place
+    if (linked) setTimeout(() => pick(linked, asked.get("say") || linked.expressions[0], asked.has("closer"))); // once all is in place
   }
 };

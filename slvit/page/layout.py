@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 
 from slvit.errors import BusyError, CheckpointError, ExpressionError, FaultError, PhotoError
 from slvit.page import compare, examples, overview, rerun, result, stages, uncertainty, visit, words
-from slvit.page.ask import ask_of
+from slvit.page.ask import ask_of, looking_closer
 from slvit.page.endpoints import add_endpoints
 from slvit.page.gate import Gate
 from slvit.page.log import frames
@@ -59,24 +59,22 @@ def build_page(
     names = list(segmenters)
 
     def answer(
-        photo: str | None, expression: str, checkpoint: str | None, memory: OrderedDict
+        photo: str | None, expression: str, checkpoint: str | None, memory: OrderedDict, closer: bool = False
     ) -> Iterator[tuple[Any, ...]]:
         """Yields notice, result, insides, memory: first the mask, then its explanations."""
-        checkpoint = checkpoint or (names[0] if names else None)
-        key = (checkpoint, photo, (expression or "").strip())
-        if key in memory:
-            memory.move_to_end(key)
-            again = {"answer": memory[key].answer}  # the browser still has the rest
-            yield "", again, again, memory
+        checkpoint, expression = checkpoint or (names[0] if names else None), (expression or "").strip()
+        question = checkpoint, photo, expression, closer
+        if question in memory:
+            yield "", *_known_again(memory, memory[question])
             return
-        missing = "no_photo" if not photo else "no_words" if not key[2] else None
+        missing = "no_photo" if not photo else "no_words" if not expression else None
         if missing:
             yield _notice(ENGLISH[missing], "error"), gr.skip(), gr.skip(), gr.skip()
             return
         try:
             with turns.turn():
                 opened = photos.open(photo)
-                segmentation = ask(opened, expression, inspect=True, checkpoint=checkpoint)
+                segmentation = ask(opened, expression, inspect=True, checkpoint=checkpoint, closer=closer)
         except FORESEEN as error:
             yield _notice(str(error), "error"), gr.skip(), gr.skip(), gr.skip()
             return
@@ -85,8 +83,18 @@ def build_page(
             yield _notice(ENGLISH["sorry"], "error"), gr.skip(), gr.skip(), gr.skip()
             return
         name = secrets.token_hex(6)
-        model = f"{checkpoint} · {_device(segmenters[checkpoint])}"
-        shown = result.payload(name, opened, key[2], segmentation, model=model, example=examples.example_of(photo))
+        height, width = segmentation.inspection.input_size
+        model = f"{checkpoint} · {_device(segmenters[checkpoint])} · {width} × {height}"
+        own = segmenters[checkpoint].processor.image_processor
+        shown = result.payload(
+            name,
+            opened,
+            expression,
+            segmentation,
+            model=model,
+            example=examples.example_of(photo),
+            closer=None if looking_closer(own) is own else closer,
+        )
         yield "", shown, gr.skip(), gr.skip()
         insides = {
             "answer": name,
@@ -100,14 +108,22 @@ def build_page(
         kept = visit.Kept(
             answer=name,
             photo=photo,
-            expression=key[2],
+            expression=expression,
             checkpoint=checkpoint,
+            closer=closer,
             model=model,
             shown_size=tuple(shown["shown"]),
             channels=stages.channels(segmentation.inspection),
         )
-        visit.keep(memory, key, kept)
+        visit.keep(memory, kept)
         yield "", gr.skip(), insides, memory
+
+    def look_closer(memory: OrderedDict, event: gr.EventData) -> Iterator[tuple[Any, ...]]:
+        kept = visit.find(memory, event.answer)
+        if kept is None:
+            yield _notice(ENGLISH["forgotten"], "error"), gr.skip(), gr.skip(), gr.skip()
+            return
+        yield from answer(kept.photo, kept.expression, kept.checkpoint, memory, closer=True)
 
     def compare_lines(photo: str | None, lines: str) -> tuple[Any, str]:
         asked = list(dict.fromkeys(line.strip() for line in (lines or "").splitlines() if line.strip()))
@@ -137,7 +153,9 @@ def build_page(
         try:
             with turns.turn():
                 opened = photos.open(kept.photo)
-                segmentation = ask(opened, kept.expression, checkpoint=kept.checkpoint, patches=patches)
+                segmentation = ask(
+                    opened, kept.expression, checkpoint=kept.checkpoint, patches=patches, closer=kept.closer
+                )
         except FORESEEN as error:
             return rerun.problem(event.answer, str(error))
         return rerun.payload(kept.answer, segmentation, patches, size=kept.shown_size)
@@ -152,7 +170,9 @@ def build_page(
                 opened = photos.open(kept.photo)
                 # Asked again rather than kept: full-size probabilities of a visit would fill the memory, and the
                 # model gives the same bits for the same question.
-                segmentation = ask(opened, kept.expression, inspect=insides, checkpoint=kept.checkpoint)
+                segmentation = ask(
+                    opened, kept.expression, inspect=insides, checkpoint=kept.checkpoint, closer=kept.closer
+                )
                 shown = ShownAnswer(
                     photo=opened.picture,
                     segmentation=segmentation,
@@ -168,17 +188,18 @@ def build_page(
             return _notice(str(error), "error"), None
         return "", str(file)
 
-    def take_example(event: gr.EventData) -> tuple[str, str]:
-        return str(examples.photo_path(event.photo)), event.expression
+    def take_example(event: gr.EventData) -> tuple[str, str, bool]:
+        return str(examples.photo_path(event.photo)), event.expression, bool(event.closer)
 
-    def take_again(memory: OrderedDict, event: gr.EventData) -> tuple[Any, Any, Any, str]:
+    def take_again(memory: OrderedDict, event: gr.EventData) -> tuple[Any, ...]:
         kept = visit.find(memory, event.answer)
         if kept is None:
-            return gr.skip(), gr.skip(), gr.skip(), _notice(ENGLISH["forgotten"], "error")
-        return kept.photo, kept.expression, kept.checkpoint, ""
+            return _notice(ENGLISH["forgotten"], "error"), *[gr.skip()] * 6
+        return "", *_known_again(memory, kept), kept.photo, kept.expression, kept.checkpoint
 
     with gr.Blocks(title="SLViT", analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)) as page:
         memory = gr.State(OrderedDict(), time_to_live=3600)
+        picked_closer = gr.State(False)  # whether an example's answer is to be a closer look, as a link may say
         gr.HTML(_header(segmenters), js_on_load="slvit.header(element)", apply_default_css=False, elem_id="header")
         if problem or not segmenters:
             how = "" if segmenters else _notice(ENGLISH["no_checkpoint"], "problem")
@@ -265,14 +286,16 @@ def build_page(
         here, busy = {"fn": None, "js": "slvit.working", **hidden}, {"fn": None, "js": "slvit.busy", **hidden}
 
         # The browser says at once that it asks, and says so when the line was full: the server has no part in either.
-        gr.on([button.click, expression.submit, picked.select, recalled.select], outputs=notice, **here)
+        gr.on([button.click, expression.submit, picked.select, shown.expand], outputs=notice, **here)
         gr.on([button.click, expression.submit], **asked).failure(outputs=notice, **busy)
-        picked.select(take_example, None, [photo, expression], queue=False, **each).then(**asked).failure(
-            outputs=notice, **busy
-        )
-        recalled.select(take_again, [memory], [photo, expression, checkpoint, notice], queue=False, **each).success(
-            **asked
+        picked_asked = asked | {"inputs": [*asked["inputs"], picked_closer]}
+        picked.select(take_example, None, [photo, expression, picked_closer], queue=False, **each).then(
+            **picked_asked
         ).failure(outputs=notice, **busy)
+        looked = shown.expand(look_closer, [memory], asked["outputs"], **in_line, **each)
+        looked.failure(outputs=notice, **busy)
+        looked.then(js="slvit.looked", **each)
+        recalled.select(take_again, [memory], [*asked["outputs"], photo, expression, checkpoint], queue=False, **each)
 
         compare_button.click(outputs=compare_notice, **here)
         compare_button.click(compare_lines, [photo, lines], [compared, compare_notice], **in_line, **hidden).failure(
@@ -320,6 +343,12 @@ def _header(segmenters: dict[str, ReferringSegmenter]) -> str:
         f'<header><h1>SLViT</h1><p data-text="tagline">{ENGLISH["tagline"]}</p><div class="chips">{chips}'
         '<button class="theme" type="button"><i></i></button></div></header>'
     )
+
+
+def _known_again(memory: OrderedDict, kept: visit.Kept) -> tuple[Any, ...]:
+    """Result, insides and memory for an answer that was on the page before: the browser still has the rest."""
+    memory.move_to_end(kept.question)
+    return {"answer": kept.answer}, {"answer": kept.answer}, memory
 
 
 def _device(segmenter: ReferringSegmenter) -> str:

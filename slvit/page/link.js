@@ -1,4 +1,5 @@
-// The address of the page follows the answer: ?example=cow.jpg&say=the+grass opens an example photo with any expression.
+// The address of the page follows the answer: ?example=cow.jpg&say=the+grass opens an example photo with any expression,
+// and &closer=1 with a closer look.
 // A click on the link copies it; opened in this window, it would take the visit's other answers away.
 // Photos of the visitor's own are nowhere kept, so they have none. A Space lives in a frame of huggingface.co, whose
 // address is set by a message.
@@ -17,6 +18,7 @@ slvit.link = (link) => {
     if (answer.example) {
       query.set("example", answer.example);
       query.set("say", answer.expression);
+      if (answer.closer) query.set("closer", "1");
     }
     history.replaceState(null, "", `?${query}`);
     if (window.parent !== window) window.parent.postMessage({ queryString: query.toString() }, "https://huggingface.co");

@@ -24,7 +24,7 @@ class OpenPhoto:
     def __init__(self, picture: Image.Image, seconds: float) -> None:
         self.picture = picture
         self._smaller: dict[int, Image.Image] = {}
-        self._prepared: dict[str, PreparedPhoto] = {}
+        self._prepared: dict[tuple[str, int], PreparedPhoto] = {}
         self._seconds = {"open": seconds}
 
     def smaller(self, side: int) -> Image.Image:
@@ -34,12 +34,13 @@ class OpenPhoto:
         return self._smaller[side]
 
     def prepared(self, checkpoint: str, image_processor: SLViTImageProcessor) -> PreparedPhoto:
-        """What the model of that name sees of it, by its image processor."""
-        if checkpoint not in self._prepared:
+        """What the model of that name sees of it by `image_processor`, its own or one of another size."""
+        key = checkpoint, image_processor.size
+        if key not in self._prepared:
             started = time.perf_counter()
-            self._prepared[checkpoint] = prepared(self.picture, image_processor)
+            self._prepared[key] = prepared(self.picture, image_processor)
             self._seconds["prepare"] = time.perf_counter() - started
-        return self._prepared[checkpoint]
+        return self._prepared[key]
 
     def seconds(self) -> dict[str, float]:
         """What opening and preparing took since this was last asked: they belong to one answer each."""

@@ -1,6 +1,6 @@
 // The answer: the photo under its mask, redrawn here at every move of a slider; the model is not asked again.
 
-slvit.result = (element, props, watch, trigger, event) => {
+slvit.result = (element, props, watch, trigger, events) => {
   const { t, make, slider, choice, shown, number } = slvit;
   const state = { view: "overlay", opacity: 0.5, split: 0.5, colour: 0 };
   const root = element.querySelector(".slvit-result");
@@ -9,6 +9,21 @@ slvit.result = (element, props, watch, trigger, event) => {
   const board = make("canvas", { role: "img", "aria-label": t("waiting") });
   const stage = make("div.stage", {}, board, make("p.empty", {}, t("waiting")));
   const verdict = make("p.verdict", { role: "status" });
+  let looking = false; // closer, and no answer yet
+  const closer = make("button.closer", {
+    type: "button", hidden: true, title: t("closer_say"),
+    onclick: () => {
+      if (looking) return;
+      look(true);
+      trigger(events.closer, { answer: shown.answer.answer });
+    },
+  }, t("closer"));
+  const look = (now) => {
+    looking = now;
+    closer.textContent = t(now ? "working" : "closer");
+    closer.setAttribute("aria-disabled", String(now)); // not disabled: that takes the keyboard away
+  };
+  slvit.looked = () => look(false);
   const views = ["overlay", "outline", "mask", "cutout", "probability", "before"];
   const view = choice(t("view"), views.map((key) => [key, t(`view_${key}`)]), state.view, (key) => {
     state.view = key;
@@ -42,7 +57,7 @@ slvit.result = (element, props, watch, trigger, event) => {
       type: "button", "data-what": what,
       onclick: () => {
         writing(1);
-        trigger(event, {
+        trigger(events.save, {
           what, answer: shown.answer.answer, language: slvit.language, threshold: shown.threshold, opacity: state.opacity, colour: colours[state.colour],
         });
       },
@@ -58,7 +73,7 @@ slvit.result = (element, props, watch, trigger, event) => {
   slvit.written = () => writing(-1);
   save.append(link, status);
   const facts = make("div.facts", {}, meter, times);
-  root.append(stage, verdict, controls, facts, save);
+  root.append(stage, make("div.said", {}, verdict, closer), controls, facts, save);
   root.classList.add("none");
   const later = [controls, facts, save]; // there from the start, so that nothing moves, but of no use before an answer
   later.forEach((part) => { part.inert = true; });
@@ -173,6 +188,9 @@ slvit.result = (element, props, watch, trigger, event) => {
     if (!answer) return;
     root.classList.remove("none");
     later.forEach((part) => { part.inert = false; });
+    const known = Boolean(slvit.insidesNow()); // the server knows an answer from when it has sent its insides
+    save.inert = !known;
+    closer.hidden = !known || answer.closer !== false; // true: this is a closer look already
     const percent = Math.round(answer.confidence * 100);
     meter.replaceChildren(
       make("b", {}, `${percent} %`), make("span", {}, t("confidence")),

@@ -20,7 +20,7 @@ SHOWN_SIDE = 1280  # longer side in pixels of the photo on the page; saved files
 def component() -> gr.HTML:
     return gr.HTML(
         html_template='<div class="slvit-result"></div>',
-        js_on_load="slvit.result(element, props, watch, trigger, 'submit')",
+        js_on_load="slvit.result(element, props, watch, trigger, { save: 'submit', closer: 'expand' })",
         apply_default_css=False,
         elem_id="result",
         colours=[list(colour) for colour in [MASK_COLOUR, *PALETTE[1:5]]],
@@ -28,15 +28,27 @@ def component() -> gr.HTML:
 
 
 def payload(
-    answer: str, photo: OpenPhoto, expression: str, segmentation: Segmentation, *, model: str, example: str | None
+    answer: str,
+    photo: OpenPhoto,
+    expression: str,
+    segmentation: Segmentation,
+    *,
+    model: str,
+    example: str | None,
+    closer: bool | None,
 ) -> dict[str, Any]:
-    """What result.js needs of one answer. answer: its name in this visit. example: the photo's name if it is one."""
+    """What result.js needs of one answer.
+
+    answer: its name in this visit. example: the photo's name if it is one. closer: whether this is a closer look; None
+    where there is no closer one.
+    """
     shown = photo.smaller(SHOWN_SIDE)
     return {
         "answer": answer,
         "expression": expression,
         "model": model,
         "example": example,
+        "closer": closer,
         "size": list(photo.picture.size),
         "shown": list(shown.size),
         "photo": data_url(shown, quality=86),

@@ -16,17 +16,25 @@ KEPT_ANSWERS = 8  # of one visit: about 0.4 MB each; the browser keeps as many (
 class Kept:
     """An answer of this visit. The browser keeps what it showed; here stands what is needed to say more of it.
 
-    answer: its name. photo: path of the file. shown_size: width and height in pixels of the photo on the page.
-    model: checkpoint and device as the page names them. channels: see `stages.channels`, sent only when asked for.
+    answer: its name. photo: path of the file. closer: whether the model was shown more of it than usual.
+    shown_size: width and height in pixels of the photo on the page.
+    model: checkpoint, device and size of what it saw, as the page names them.
+    channels: see `stages.channels`, sent only when asked for.
     """
 
     answer: str
     photo: str
     expression: str
     checkpoint: str
+    closer: bool
     model: str
     shown_size: tuple[int, int]
     channels: list[dict[str, Any]]
+
+    @property
+    def question(self) -> tuple[str, str, str, bool]:
+        """All that the answer follows from: the same again has the same answer."""
+        return self.checkpoint, self.photo, self.expression, self.closer
 
 
 def component() -> gr.HTML:
@@ -38,13 +46,13 @@ def component() -> gr.HTML:
     )
 
 
-def keep(memory: OrderedDict[Any, Kept], key: Any, kept: Kept) -> None:
+def keep(memory: OrderedDict[tuple, Kept], kept: Kept) -> None:
     """Adds `kept` to the visit's memory; the one that was not looked at for longest makes room."""
-    memory[key] = kept
+    memory[kept.question] = kept
     if len(memory) > KEPT_ANSWERS:
         memory.popitem(last=False)
 
 
-def find(memory: OrderedDict[Any, Kept], answer: str) -> Kept | None:
+def find(memory: OrderedDict[tuple, Kept], answer: str) -> Kept | None:
     """The answer of that name, None when it is no longer kept."""
     return next((kept for kept in memory.values() if kept.answer == answer), None)

@@ -34,11 +34,12 @@ class Counting:
     def __init__(self, segmenter: ReferringSegmenter) -> None:
         self.segmenter = segmenter
         self.device, self.model, self.processor = segmenter.device, segmenter.model, segmenter.processor
-        self.calls, self.patches = 0, []
+        self.calls, self.patches, self.sizes = 0, [], []
 
     def segment(self, *arguments, **options):
         self.calls += 1
         self.patches.append(options.get("patches"))
+        self.sizes.append(arguments[0].pixels.shape[:2])  # of what the model sees
         return self.segmenter.segment(*arguments, **options)
 
 
