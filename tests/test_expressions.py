@@ -255,7 +255,7 @@ def test_random_scenes_are_read_back_by_plain_rules() -> None:
 def test_words_for_the_mirrored_photo() -> None:
     assert swap_sides("second from left to the rightmost") == "second from right to the leftmost"
     assert swap_sides("guy on left, in red, not the right.") == "guy on right, in red, not the left."
-    assert swap_sides("2nd frm rt (left-hand)") == "2nd frm left (right-hand)" and swap_sides("bright") == "bright"
+    assert swap_sides("2nd frm rt (left-hand)") == "2nd frm lft (right-hand)" and swap_sides("bright") == "bright"
     row = scene(("dog", LEFT, "gray"), ("dog", RIGHT, "gray"))
     row.things[0].phrases = ("dog on the left",)
     back = mirror(row)

@@ -26,8 +26,8 @@ PEOPLE = set(
     "umpire pitcher gentleman cyclist biker rider person adult male female worker officer bride groom teenager".split()
 )
 PLACE_WORDS = set("left right middle center centre front back top bottom behind near far first second third".split())
-MIRRORED = {"left": "right", "leftmost": "rightmost", "lft": "right", "lefthand": "righthand"}
-MIRRORED |= {"right": "left", "rightmost": "leftmost", "rt": "left", "rite": "left", "righthand": "lefthand"}
+MIRRORED = {"left": "right", "leftmost": "rightmost", "lft": "rt", "lefthand": "righthand"}
+MIRRORED |= {"right": "left", "rightmost": "leftmost", "rt": "lft", "rite": "lft", "righthand": "lefthand"}
 GAP = 0.06  # share of the photo that two things must lie apart to be ordered
 
 

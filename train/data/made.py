@@ -282,7 +282,7 @@ class MadeSamples(Dataset):
             if sentence.colour and Describer(made, rng).colour(target) != sentence.colour:
                 continue
             text = sentence.text
-            if rng.random() < 0.5 and not remade.SHORT_SIDES.keys() & set(text.split()):
+            if rng.random() < 0.5:
                 made, text = augment.mirror(made), swap_sides(text)
             return self._finished(made, [Made(text, "several", (target,))], rng)
         return None

@@ -27,10 +27,9 @@ _FILLERS = set(
     "the a an of in on at to from side corner picture pic photo image screen most very far all way one that is "
     "it frm edge us you camera cam viewer me up down".split()
 )
-SHORT_SIDES = {"lft": "left", "rt": "right", "rite": "right"}
-_SIDES = {"left": "left", "leftmost": "left", "right": "right", "rightmost": "right"} | SHORT_SIDES
 _PLACES = {
-    **_SIDES,
+    **dict.fromkeys(("left", "leftmost", "lft"), "left"),
+    **dict.fromkeys(("right", "rightmost", "rt", "rite"), "right"),
     **dict.fromkeys(("top", "upper"), "top"),
     **dict.fromkeys(("bottom", "lower", "btm", "bot"), "bottom"),
     **dict.fromkeys(("middle", "center", "centre", "mid"), "middle"),
