@@ -71,7 +71,8 @@ def answer_on_cluster(
         ray.init(address=address, **quiet)
     try:
         image_processor = SLViTProcessor.from_pretrained(find_checkpoint(checkpoint)).image_processor
-        image_processor.size = size or image_processor.size
+        if size is not None:
+            image_processor = image_processor.at(size)
         context = DataContext.get_current()
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 import unicodedata
@@ -26,7 +27,7 @@ from slvit.model import SLViTOutput
 from slvit.strays import without_strays
 
 STRIDE = 32  # the model's whole stride: both sides of its input are multiples of it
-LARGEST_SIZE = 2048  # of size² pixels: beyond it, an answer's memory alone is counted in tens of gigabytes
+LARGEST_SIZE = 2048  # of size² pixels: several times what any model here is trained at; a typing error asks for more
 MAX_TOKENS = 512  # BERT's table of positions, [CLS] and [SEP] among them; a smaller encoder's may be shorter
 EXAMPLE = "type what to look for, such as “the dog on the left”"
 MAX_CHARACTERS = 10_000  # far beyond 510 word pieces of any language: nobody waits for a pasted book
@@ -107,6 +108,12 @@ class SLViTImageProcessor(BaseImageProcessor):
         self.presence = None if presence is None else [float(weight) for weight in presence]
         if self.presence is not None and not all(map(math.isfinite, self.presence)):
             raise ValueError("presence holds a weight that is not finite.")
+
+    def at(self, size: int) -> SLViTImageProcessor:
+        """The same at another size; this one stays as it is. Raises ValueError for a size outside 32..2048."""
+        other = copy.copy(self)
+        other.size = checked_size(size)
+        return other
 
     def guide(self, photo: Image.Image) -> np.ndarray | None:
         """What `SLViTProcessor.probability` needs of an RGB photo to follow its edges; None where it does not."""

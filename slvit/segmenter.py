@@ -24,7 +24,7 @@ from slvit.errors import CheckpointError, PhotoError
 from slvit.fast import FastSLViT, PhotoPart
 from slvit.model import SLViTModel, SLViTOutput
 from slvit.photo import PhotoSource, open_photo
-from slvit.processor import STRIDE, SLViTImageProcessor, SLViTProcessor, Words, checked_size
+from slvit.processor import STRIDE, SLViTImageProcessor, SLViTProcessor, Words
 
 MASK_COUNTS = 3  # of presence and mask in a confidence: chosen on the validation split, see the model card
 REMEMBERED_PHOTOS = 8  # photos whose text-free part is kept: about 5 MB each at 256×256
@@ -143,7 +143,7 @@ class ReferringSegmenter:
         chosen, dtype = choose_device(device), dtype or torch.float32
         model, processor = load_checkpoint(folder_or_hub_id, device=chosen, dtype=dtype)
         if size is not None:
-            processor.image_processor.size = checked_size(size)
+            processor.image_processor = processor.image_processor.at(size)
         if chosen.type == "cpu" and dtype == torch.float32:
             model = FastSLViT(model)
         return cls(model, processor, name=Path(folder_or_hub_id).resolve().name)

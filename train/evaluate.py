@@ -7,7 +7,6 @@ at the photo's own resolution. Started by torchrun or `accelerate launch` it sha
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import logging
 import os
@@ -196,8 +195,7 @@ def answer(
     Several threads take a batch each, from its photos to its results. On a CPU each has one core: threads that share
     the work of one operation wait for each other at every one of a thousand, above all on a machine that others use.
     """
-    image_processor = copy.copy(processor.image_processor)
-    image_processor.size = view.size
+    image_processor = processor.image_processor.at(view.size)
     if view.squashes:
         image_processor.follow_edges = image_processor.drop_strays = False
     processor = SLViTProcessor(image_processor, processor.tokenizer)

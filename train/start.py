@@ -46,7 +46,7 @@ def start_model(
             raise ValueError(
                 f"{weights} was trained with another {different[0]} than this run asks for: drop one of the two."
             )
-        processor.image_processor.size = size
+        processor.image_processor = processor.image_processor.at(size)
         return model, processor, [f"everything: {weights}"]
 
     source = package_folder(text_encoder) if text_encoder == MINILM_PACKAGE else text_encoder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import html
 import logging
 import re
@@ -85,8 +84,4 @@ def ask_of(segmenters: dict[str, ReferringSegmenter], gpu: Callable[[Callable], 
 
 def looking_closer(image_processor: SLViTImageProcessor) -> SLViTImageProcessor:
     """One that shows a model about CLOSER² pixels; itself where it shows as many already."""
-    if image_processor.size >= CLOSER:
-        return image_processor
-    closer = copy.copy(image_processor)
-    closer.size = CLOSER
-    return closer
+    return image_processor if image_processor.size >= CLOSER else image_processor.at(CLOSER)
