@@ -51,6 +51,7 @@ def test_before_stands_left_of_after(tmp_path: Path, capsys: pytest.CaptureFixtu
     rows = capsys.readouterr().out.splitlines()
     assert any(row.startswith("| all | 2 | 50.0 → **100.0** | 50.0 → **100.0** |") for row in rows)
     assert any(row.startswith("| only | 2 |") for row in rows) and any(row.startswith("| drawn | 2 |") for row in rows)
+    assert any(row.startswith("| above 16 % | 2 | 50.0 → **100.0** |") for row in rows)
     assert "| all | 2 | 2 | +50.00 ± 0.00 | +0.00 ± 0.00 |" in rows
 
 

@@ -195,7 +195,7 @@ def test_a_sample_is_spread_evenly_and_always_the_same(examples: list[Example]) 
 
 def record(number: int, **changes: Any) -> Record:
     fields = {"kind": "only", "source": "a", "absent": False, "point": True, "boundary": 0.5, "predicted": 10}
-    fields |= {"number": number, "photo": "a.webp", "intersection": 5, "union": 10, "confidence": 0.8}
+    fields |= {"number": number, "photo": "a.webp", "intersection": 5, "union": 10, "pixels": 99, "confidence": 0.8}
     return Record(**(fields | changes))
 
 

@@ -36,6 +36,7 @@ def record(number: int = 0, **changes: object) -> Record:
         "intersection": 50,
         "union": 100,
         "predicted": 75,
+        "pixels": 1000,
         "confidence": 0.9,
         "point": True,
         "boundary": 0.5,
@@ -55,6 +56,7 @@ def test_a_record_counts_pixels_at_one_half() -> None:
     probability[1, 2] = 0.9
     result = measure(probability, truth, number=7, photo="a.webp", kind="several", source="b")
     assert (result.intersection, result.union, result.predicted, result.target) == (4, 16, 8, 12)
+    assert (result.pixels, result.size) == (24, "above 16 %")
     assert result.iou == 0.25
     assert result.point is True
     assert result.confidence == pytest.approx((7 * 0.5 + 0.9) / 8)
@@ -199,6 +201,21 @@ def test_the_report_has_every_kind_and_source_and_plain_json() -> None:
     assert plain["by_kind"]["absent"]["miou"] is None
     assert plain["absence"]["in_use"] == {"threshold": 0.6, "told": 100, "false_alarms": 0}
     assert [row["iou"] for row in plain["records"]] == [0.5, 1.0, 1.0]
+
+
+def test_targets_are_told_by_their_share_of_the_photo() -> None:
+    exact = {"intersection": 0, "predicted": 0}  # the union is the target
+    targets = {10: "below 1 %", 11: "1 to 4 %", 40: "1 to 4 %", 160: "4 to 16 %", 161: "above 16 %", 1000: "above 16 %"}
+    records = [record(number, union=target, **exact) for number, target in enumerate(targets)]
+    assert [one.size for one in records] == list(targets.values())
+
+    hit = record(6, union=5, predicted=5, intersection=5)
+    scores = Scores.gathered([*records[::-1], hit, absent(7, 0.3)], count=8, found_threshold=0.6, protocol="own")
+    assert list(scores.by("size")) == ["below 1 %", "1 to 4 %", "4 to 16 %", "above 16 %", "absent"]
+    assert scores.to_dict()["by_size"]["below 1 %"]["miou"] == 50
+    lines = scores.table().splitlines()
+    rows = lines[lines.index("by share of the photo") + 1 : lines.index("by source") - 1]
+    assert [row.split("%")[1].split()[0] for row in rows] == ["2", "2", "1", "2"]
 
 
 def test_nothing_to_score_is_a_report_too() -> None:

@@ -1,8 +1,8 @@
 """Two results of `train.evaluate --json` side by side: python -m train.compare BEFORE.json AFTER.json
 
-Prints the rows of a model card, by kind and by source: left of each arrow BEFORE, right of it AFTER; then, by kind,
-what AFTER gained in mIoU and point and how much of that is chance. Both must come from the same examples, photo sizes
-and way of scoring.
+Prints the rows of a model card, by kind, by the target's share of the photo and by source: left of each arrow BEFORE,
+right of it AFTER; then, by kind, what AFTER gained in mIoU and point and how much of that is chance. Both must come
+from the same examples, photo sizes and way of scoring.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def table(before: dict[str, Any], after: dict[str, Any]) -> str:
     if before["protocol"] != after["protocol"]:
         raise ValueError(f"These were scored in two ways: {before['protocol']} and: {after['protocol']}")
     lines = [HEAD, _row("all", before["all"], after["all"])]
-    for group in ("by_kind", "by_source"):
+    for group in ("by_kind", "by_size", "by_source"):
+        if not (group in before and group in after):
+            raise ValueError(f"There is no {group}: write both results with this version's train.evaluate.")
         if before[group].keys() != after[group].keys():
             raise ValueError(f"These are of different examples: {group} differs.")
         lines += [_row(name, before[group][name], after[group][name]) for name in before[group] if name != "absent"]

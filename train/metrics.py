@@ -30,6 +30,7 @@ from slvit.segmenter import confidence_of
 PRECISIONS = (0.5, 0.6, 0.7, 0.8, 0.9)
 BOUNDARY_TOLERANCE = 0.008  # of the photo's diagonal, as in DAVIS's own code
 FALSE_ALARM_LIMIT = 10.0  # percent of the things that are there, at most, may be called absent
+SIZES = {"below 1 %": 0.01, "1 to 4 %": 0.04, "4 to 16 %": 0.16, "above 16 %": 1.0}  # of the photo, up to which share
 KINDS = ("only", "several", "group", "region", "garment", "human", "absent")  # the order of tables
 
 
@@ -40,6 +41,7 @@ class Record:
     number: the example's place in its list, by which it is counted once. photo: its file's name. absent: the expression
     means nothing here.
     intersection, union, predicted: pixels of the predicted mask and the true one, at the resolution scored.
+    pixels: of the whole photo, at that resolution.
     confidence: 0..1. point: whether the most probable pixel lies in the target. boundary: F, 0..1. Both None if absent.
     """
 
@@ -51,6 +53,7 @@ class Record:
     intersection: int
     union: int
     predicted: int
+    pixels: int
     confidence: float
     point: bool | None
     boundary: float | None
@@ -64,6 +67,13 @@ class Record:
     def target(self) -> int:
         """Pixels of the true mask."""
         return self.union - self.predicted + self.intersection
+
+    @property
+    def size(self) -> str:
+        """The key of SIZES that the target's share of the photo falls under, "absent" where nothing is meant."""
+        if self.absent:
+            return "absent"
+        return next(name for name, share in SIZES.items() if self.target <= share * self.pixels)
 
 
 def measure(
@@ -97,6 +107,7 @@ def measure(
         intersection=intersection,
         union=predicted + int(np.count_nonzero(truth)) - intersection,
         predicted=predicted,
+        pixels=truth.size,
         confidence=confidence_of(probability, mask, presence),
         point=None if absent else bool(truth.flat[int(probability.argmax())]),
         boundary=None if absent else boundary_f(mask, truth),
@@ -267,9 +278,10 @@ class Scores:
         return summarize(self.records, found_threshold=self.found_threshold)
 
     def by(self, field: str) -> dict[str, Summary]:
-        """Summaries by "kind" (in the order of KINDS) or "source" (by name)."""
+        """Summaries by "kind" (in the order of KINDS), "size" (of SIZES) or "source" (by name)."""
         names = {getattr(record, field) for record in self.records}
-        order = sorted(names, key=lambda name: (KINDS.index(name) if field == "kind" and name in KINDS else 99, name))
+        first = {"kind": KINDS, "size": tuple(SIZES)}.get(field, ())
+        order = sorted(names, key=lambda name: (first.index(name) if name in first else len(first), name))
         return {
             name: summarize(
                 [record for record in self.records if getattr(record, field) == name],
@@ -279,8 +291,10 @@ class Scores:
         }
 
     def table(self) -> str:
-        """A plain-text report: everything over all, by kind and by source, then what concerns absent things."""
-        blocks = [("", {"all": self.overall}), ("by kind", self.by("kind")), ("by source", self.by("source"))]
+        """A plain-text report: all, by kind, by the target's share of the photo, by source; then what is absent."""
+        sizes = {name: row for name, row in self.by("size").items() if name != "absent"}  # the kinds have that row
+        blocks = [("", {"all": self.overall}), ("by kind", self.by("kind")), ("by share of the photo", sizes)]
+        blocks.append(("by source", self.by("source")))
         width = max(len(name) for _, rows in blocks for name in [*rows, "by source"]) + 1
         heads = ["n", "oIoU", "mIoU", *(f"P@{at}" for at in PRECISIONS), "point", "bound.F"]
         lines = [self.protocol, "", _row("", heads, width)]
@@ -319,6 +333,7 @@ class Scores:
             "protocol": self.protocol,
             "all": _plain(self.overall),
             "by_kind": {name: _plain(summary) for name, summary in self.by("kind").items()},
+            "by_size": {name: _plain(summary) for name, summary in self.by("size").items()},
             "by_source": {name: _plain(summary) for name, summary in self.by("source").items()},
         }
         in_use = absence_at(self.records, self.found_threshold)
