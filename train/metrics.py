@@ -1,7 +1,7 @@
 """Scores of masks: one record an example, sums and tables over records.
 
 A record holds what every score needs of one example, so records of several processes can be put together, each example
-counted once, and summed by kind and by source afterwards. All shares are percent, as in the field's tables.
+counted once, and summed by kind, size and source afterwards. All shares are percent, as in the field's tables.
 
 - oIoU: sum of intersections over sum of unions. mIoU: mean IoU. P@x: share with IoU >= x. Both IoUs always, by name:
   the field's tables mix them. Over the expressions that mean something.
