@@ -1,7 +1,7 @@
 """Serves the page: a photo and an expression in, a mask and the network's insides out.
 
 python app.py [--checkpoint FOLDER_OR_ID ...] [--device auto|cpu|cuda] [--host 127.0.0.1] [--port 7860] [--share]
-    [--size PIXELS]
+    [--size PIXELS[+PIXELS]]
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ except ImportError:
 
 from PIL import Image
 
-from slvit.arguments import size
+from slvit.arguments import SIZE, sizes
 from slvit.checkpoint import BUNDLED
 from slvit.errors import CheckpointError
 from slvit.page import build_page, launch_options
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
     parser.add_argument("--share", action="store_true", help="also make a public link")
-    parser.add_argument("--size", type=size, help="the models see about SIZE² pixels (each checkpoint's own)")
+    parser.add_argument("--size", type=sizes, help=SIZE)
     arguments = parser.parse_args()
     log_without_messages()
     segmenters, problems = {}, []

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 from transformers.utils import logging
 
-from slvit.arguments import probability, size
+from slvit.arguments import SIZE, probability, sizes
 from slvit.checkpoint import BUNDLED
 from slvit.errors import CheckpointError, ExpressionError, PhotoError
 from slvit.facts import facts
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threshold", type=probability, default=0.5, help="probability of the mask's pixels (0.5)")
     parser.add_argument("--checkpoint", metavar="FOLDER_OR_ID", default=BUNDLED, help="default: the bundled one")
     parser.add_argument("--device", default="auto", help="auto (default), cpu or cuda")
-    parser.add_argument("--size", type=size, help="the model sees about SIZE² pixels (the checkpoint's own)")
+    parser.add_argument("--size", type=sizes, help=SIZE)
     return parser
 
 

@@ -15,13 +15,16 @@ def probability(text: str) -> float:
     return value
 
 
-def size(text: str) -> int:
-    """Of what the model sees, see `SLViTImageProcessor`."""
+SIZE = "the model sees about SIZE² pixels (the checkpoint's own); 256+384: the mean of a look at each"
+
+
+def sizes(text: str) -> list[int]:
+    """Of what the model sees, such as 256 or 256+384, see `SLViTImageProcessor`."""
     try:
-        return checked_size(int(text))
+        return [checked_size(int(size)) for size in text.split("+")]
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"{text} is no size: a whole number of pixels in {STRIDE}..{LARGEST_SIZE}"
+            f"{text} is no size: a whole number of pixels in {STRIDE}..{LARGEST_SIZE}, or several, as 256+384"
         ) from error
 
 

@@ -17,7 +17,7 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 from transformers.utils import logging
 
-from slvit.arguments import at_least, probability, size
+from slvit.arguments import SIZE, at_least, probability, sizes
 from slvit.blocks import LINES, Block, Pair, Photos, answer_block, prepare_block, read_blocks, read_list
 from slvit.checkpoint import BUNDLED, find_checkpoint
 from slvit.errors import CheckpointError
@@ -120,7 +120,7 @@ def open_results(folder: Path, settings: dict[str, Any]) -> BinaryIO:
     return results
 
 
-def settings_of(checkpoint: str, *, size: int | None = None, threshold: float, batch: int) -> dict[str, Any]:
+def settings_of(checkpoint: str, *, size: Sequence[int] | None = None, threshold: float, batch: int) -> dict[str, Any]:
     """What results depend on besides the list: all that a run must share with the one that it goes on from.
 
     checkpoint: folder or hub id; its files tell it from another of its name. size: see `from_pretrained`.
@@ -196,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threshold", type=probability, default=0.5, help="probability of the mask's pixels (0.5)")
     parser.add_argument("--checkpoint", metavar="FOLDER_OR_ID", default=str(BUNDLED), help="default: the bundled one")
     parser.add_argument("--device", default="auto", help="auto (default), cpu or cuda")
-    parser.add_argument("--size", type=size, help="the model sees about SIZE² pixels (the checkpoint's own)")
+    parser.add_argument("--size", type=sizes, help=SIZE)
     parser.add_argument("--batch", type=at_least(1), default=1, help="pairs of one shape a pass (1; a GPU likes 32)")
     parser.add_argument("--workers", type=at_least(0), default=1, help="processes that open photos ahead (1)")
     parser.add_argument("--threads", type=at_least(1), help="cores of a model on a CPU (all; with --ray 1)")

@@ -136,17 +136,17 @@ def answer_block(
 def _shares(segmenter: ReferringSegmenter, block: Block, photos: Photos, batch: int) -> dict[int, list[int]]:
     """Of each pair that shares a forward pass, by its number in the block: the numbers of all that share it.
 
-    They are pairs whose photos the model sees at one shape. None with a batch of one, where a photo's next expression
-    is answered from what is remembered of the photo.
+    They are pairs whose photos the model sees at the same shapes. None with a batch of one, where a photo's next
+    expression is answered from what is remembered of the photo.
     """
     if batch == 1:
         return {}
-    by_shape: dict[tuple[int, ...], list[int]] = {}
+    by_shapes: dict[tuple[tuple[int, ...], ...], list[int]] = {}
     for number, pair in enumerate(block.pairs):
         photo = photos.get(pair.photo)
         if pair.wrong is None and isinstance(photo, PreparedPhoto) and _readable(segmenter, pair.expression):
-            by_shape.setdefault(photo.pixels.shape, []).append(number)
-    groups = [numbers[i : i + batch] for numbers in by_shape.values() for i in range(0, len(numbers), batch)]
+            by_shapes.setdefault(photo.shapes, []).append(number)
+    groups = [numbers[i : i + batch] for numbers in by_shapes.values() for i in range(0, len(numbers), batch)]
     return {number: group for group in groups for number in group}
 
 

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import ray
@@ -31,7 +31,7 @@ class Answerer:
     """An actor with the model."""
 
     def __init__(
-        self, checkpoint: str, device: str, size: int | None, threads: int, threshold: float, batch: int
+        self, checkpoint: str, device: str, size: Sequence[int] | None, threads: int, threshold: float, batch: int
     ) -> None:
         torch.set_num_threads(threads)
         self.segmenter = ReferringSegmenter.from_pretrained(checkpoint, device=device, size=size)
@@ -54,7 +54,7 @@ def answer_on_cluster(
     threads: int,
     threshold: float,
     batch: int,
-    size: int | None = None,
+    size: Sequence[int] | None = None,
     answered: int,
     actors: int,
 ) -> Iterator[dict[str, Any]]:
@@ -72,7 +72,7 @@ def answer_on_cluster(
     try:
         image_processor = SLViTProcessor.from_pretrained(find_checkpoint(checkpoint)).image_processor
         if size is not None:
-            image_processor = image_processor.at(size)
+            image_processor = image_processor.at(*size)
         context = DataContext.get_current()
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False

@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoProcessor, BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
@@ -80,7 +81,9 @@ class Words:
 class SLViTImageProcessor(BaseImageProcessor):
     """Photos to B×3×H×W. Its fields stand in preprocessor_config.json.
 
-    size: the model sees about size² pixels. found_threshold: confidence (0..1) from which an answer counts as found.
+    size: the model sees about size² pixels. further_sizes: it looks at the photo again at each of these, and the answer
+    is the mean of all looks, see `SLViTProcessor.logits`.
+    found_threshold: confidence (0..1) from which an answer counts as found.
     follow_edges: whether masks follow the photo's edges where the model is unsure, see slvit/edges.py.
     drop_strays: whether a mask loses pieces that the model is clearly less sure of, see slvit/strays.py.
     presence: the weights of `SLViTProcessor.presence`, its bias last, which `python -m train.presence` fits; or None.
@@ -96,12 +99,13 @@ class SLViTImageProcessor(BaseImageProcessor):
         follow_edges: bool = False,
         drop_strays: bool = False,
         presence: Sequence[float] | None = None,
+        further_sizes: Sequence[int] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not 0 <= found_threshold <= 1:
             raise ValueError(f"found_threshold is {found_threshold}: it must lie in 0..1.")
-        self.size = checked_size(size)
+        self.size, self.further_sizes = checked_size(size), [checked_size(further) for further in further_sizes]
         self.found_threshold = found_threshold
         self.follow_edges = follow_edges
         self.drop_strays = drop_strays
@@ -109,28 +113,34 @@ class SLViTImageProcessor(BaseImageProcessor):
         if self.presence is not None and not all(map(math.isfinite, self.presence)):
             raise ValueError("presence holds a weight that is not finite.")
 
-    def at(self, size: int) -> SLViTImageProcessor:
-        """The same at another size; this one stays as it is. Raises ValueError for a size outside 32..2048."""
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Of all looks, `size` first."""
+        return self.size, *self.further_sizes
+
+    def at(self, size: int, *further: int) -> SLViTImageProcessor:
+        """The same with a look at each of these sizes; this one stays as it is. ValueError for one outside 32..2048."""
         other = copy.copy(self)
-        other.size = checked_size(size)
+        other.size, other.further_sizes = checked_size(size), list(map(checked_size, further))
         return other
 
     def guide(self, photo: Image.Image) -> np.ndarray | None:
         """What `SLViTProcessor.probability` needs of an RGB photo to follow its edges; None where it does not."""
         return guide_of(photo) if self.follow_edges else None
 
-    def resize(self, photo: Image.Image) -> np.ndarray:
-        """An RGB photo at the size that the model sees: uint8 H×W×3."""
-        H, W = input_size(photo.height, photo.width, self.size)
+    def looks(self, photo: Image.Image) -> list[np.ndarray]:
+        """An RGB photo at each of the sizes at which the model sees it: uint8 H×W×3."""
+        shapes = [input_size(photo.height, photo.width, size) for size in self.sizes]
         # reducing_gap: whole-number box averages first, then the antialiased filter: 50 megapixels in 50 ms.
-        return np.asarray(photo.resize((W, H), Image.Resampling.BICUBIC, reducing_gap=2.0))
+        return [np.asarray(photo.resize((W, H), Image.Resampling.BICUBIC, reducing_gap=2.0)) for H, W in shapes]
 
     def preprocess(self, images: Image.Image | Sequence[Image.Image], **kwargs: Any) -> BatchFeature:
-        """RGB photos (one or several of like shape) to pixel_values: float32 B×3×H×W, RGB 0..1.
+        """RGB photos (one or several of like shape) to pixel_values of the first look: float32 B×3×H×W, RGB 0..1.
 
         Raises ValueError when their shapes lead to different sizes.
         """
-        arrays = [self.resize(photo) for photo in ([images] if isinstance(images, Image.Image) else images)]
+        first = self.at(self.size)
+        arrays = [first.looks(photo)[0] for photo in ([images] if isinstance(images, Image.Image) else images)]
         if len({array.shape for array in arrays}) > 1:
             raise ValueError("These photos differ in shape: process them one at a time.")
         return BatchFeature({"pixel_values": self.to_tensor(arrays)})
@@ -226,6 +236,20 @@ class SLViTProcessor(ProcessorMixin):
         """The word pieces of T token numbers, [CLS] and [SEP] among them."""
         return self.tokenizer.convert_ids_to_tokens(ids.tolist())
 
+    @staticmethod
+    def logits(*looks: SLViTOutput) -> Tensor:
+        """What one or several looks at the same B photos and expressions say: float32 B×2×H×W, on the CPU.
+
+        Of several it is the mean, at the H×W of the one that saw most: each is wrong in places of its own.
+        """
+        logits = [look.logits.float().cpu() for look in looks]
+        size = max((look.shape[-2:] for look in logits), key=math.prod)
+        resized = [
+            look if look.shape[-2:] == size else F.interpolate(look, size=size, mode="bicubic", align_corners=False)
+            for look in logits
+        ]  # B×2×H×W each
+        return torch.stack(resized).mean(dim=0)
+
     def probability(self, logits: Tensor, photo_size: tuple[int, int], guide: np.ndarray | None = None) -> np.ndarray:
         """Logits of one photo (2×H×W) to the probability of each of its own pixels: float32 0..1, `photo_size` (H, W).
 
@@ -246,11 +270,15 @@ class SLViTProcessor(ProcessorMixin):
             return probability
         return cv2.resize(probability, photo_size[::-1], interpolation=cv2.INTER_LINEAR)
 
-    def presence(self, output: SLViTOutput) -> list[float | None]:
-        """For each of B expressions the probability (0..1) that what it means is there; None where nobody fitted it."""
+    def presence(self, *looks: SLViTOutput) -> list[float | None]:
+        """For each of B expressions the probability (0..1) that what it means is there; None where nobody fitted it.
+
+        Of several looks at the same photos, the mean of their log-odds.
+        """
         if self.image_processor.presence is None:
-            return [None] * len(output.logits)
-        return presence_logit(output.evidence.cpu(), self.image_processor.presence).sigmoid().tolist()
+            return [None] * len(looks[0].logits)
+        logits = [presence_logit(look.evidence.cpu(), self.image_processor.presence) for look in looks]  # B each
+        return torch.stack(logits).mean(dim=0).sigmoid().tolist()
 
     def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
         """Writes preprocessor_config.json and the tokenizer's files; gives their paths."""

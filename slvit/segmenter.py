@@ -42,7 +42,7 @@ class Inspection:
     among them. word_scores: S_i, T×H_i×W_i, before the softmax. correlation: R_i, H_i×W_i. uncertainty: map_U, H_4×W_4.
     patch_index: the K most uncertain cells in falling order, int64, row-major in H_4×W_4.
     attention: URCE's attention among the tokens of each patch, K×8×85×85; None for a model without URCE.
-    input_size: (H, W) of what the model saw.
+    input_sizes: (H, W) of each of the model's looks at the photo; all else is of the last one.
     """
 
     features: list[np.ndarray]
@@ -53,7 +53,12 @@ class Inspection:
     uncertainty: np.ndarray
     patch_index: np.ndarray
     attention: np.ndarray | None
-    input_size: tuple[int, int]
+    input_sizes: list[tuple[int, int]]
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(H, W) of what the model saw, at its last look."""
+        return self.input_sizes[-1]
 
 
 @dataclass(frozen=True)
@@ -80,12 +85,18 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class PreparedPhoto:
-    """A photo opened and resized, by whichever process. size: its height and width in pixels. pixels: what the model
-    sees, uint8 H×W×3. guide: what the mask's edges follow, see `SLViTImageProcessor.guide`."""
+    """A photo opened and resized, by whichever process. size: its height and width in pixels. looks: what the model
+    sees, uint8 H×W×3 for each of the image processor's sizes. guide: what the mask's edges follow, see
+    `SLViTImageProcessor.guide`."""
 
     size: tuple[int, int]
-    pixels: np.ndarray
+    looks: list[np.ndarray]
     guide: np.ndarray | None
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of the looks: photos of the same can share a forward pass."""
+        return tuple(look.shape for look in self.looks)
 
 
 def prepare_photo(photo: PhotoSource, image_processor: SLViTImageProcessor) -> PreparedPhoto:
@@ -95,20 +106,27 @@ def prepare_photo(photo: PhotoSource, image_processor: SLViTImageProcessor) -> P
 
 def prepared(image: Image.Image, image_processor: SLViTImageProcessor) -> PreparedPhoto:
     """What the model and the mask need of an open RGB photo."""
-    return PreparedPhoto((image.height, image.width), image_processor.resize(image), image_processor.guide(image))
+    return PreparedPhoto((image.height, image.width), image_processor.looks(image), image_processor.guide(image))
+
+
+@dataclass(frozen=True)
+class Look:
+    """What of a photo, seen at one size, does not depend on the words, on the segmenter's device.
+
+    pixel_values: 1×3×H×W, what the model sees. prior_features: see `SLViTModel.encode_photo` or
+    `FastSLViT.encode_photo`.
+    """
+
+    pixel_values: Tensor
+    prior_features: list[Tensor] | PhotoPart | None
 
 
 @dataclass(frozen=True)
 class EncodedPhoto:
-    """What of a photo does not depend on the words, on the segmenter's device.
-
-    size, guide: as of PreparedPhoto. pixel_values: 1×3×H×W, what the model sees.
-    prior_features: see `SLViTModel.encode_photo` or `FastSLViT.encode_photo`.
-    """
+    """All of a photo that does not depend on the words. size, guide: as of PreparedPhoto. looks: one for each there."""
 
     size: tuple[int, int]
-    pixel_values: Tensor
-    prior_features: list[Tensor] | PhotoPart | None
+    looks: list[Look]
     guide: np.ndarray | None
 
 
@@ -130,20 +148,21 @@ class ReferringSegmenter:
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
         *,
-        size: int | None = None,
+        size: int | Sequence[int] | None = None,
     ) -> ReferringSegmenter:
         """Loads a checkpoint folder, or a repository of the Hugging Face hub.
 
         device: None or "auto" takes a CUDA device when there is one. dtype: of the weights, None is float32 whatever
         the files hold. size: the model sees about size² pixels instead of as many as the checkpoint is set to: more of
-        them show smaller things and finer edges, in as much more time.
+        them show smaller things and finer edges, in as much more time. Of several sizes, such as (256, 384), the answer
+        is the mean of a look at each, in the time of all: each is wrong in places of its own, see the model card.
         Raises CheckpointError for what cannot be loaded or for a device that is not there, ValueError for a size
         outside 32..2048.
         """
         chosen, dtype = choose_device(device), dtype or torch.float32
         model, processor = load_checkpoint(folder_or_hub_id, device=chosen, dtype=dtype)
         if size is not None:
-            processor.image_processor = processor.image_processor.at(size)
+            processor.image_processor = processor.image_processor.at(*(size if isinstance(size, Sequence) else [size]))
         if chosen.type == "cpu" and dtype == torch.float32:
             model = FastSLViT(model)
         return cls(model, processor, name=Path(folder_or_hub_id).resolve().name)
@@ -189,7 +208,7 @@ class ReferringSegmenter:
     def segment_batch(self, photos: Sequence[PreparedPhoto], expressions: Sequence[str]) -> list[Segmentation]:
         """The masks of several pairs by one forward pass: what a graphics card is fast at.
 
-        All photos must have one shape as the model sees them. The answers' timings hold the batch's time, shared out.
+        All photos must have the same `shapes`. The answers' timings hold the batch's time, shared out.
         Where the GPU's memory runs out, the pairs are answered one at a time, as by `segment`.
         Raises ExpressionError, naming the expression, when one of them cannot be read, and what `segment` raises.
         """
@@ -207,10 +226,12 @@ class ReferringSegmenter:
             with _timed(timings, "text"):
                 tokens, words = self.processor.read(expressions)
             with _timed(timings, "model"):
-                pixel_values = self.processor.image_processor.to_tensor([photo.pixels for photo in photos])
-                inputs = (pixel_values.to(self.device, self.model.dtype), *(x.to(self.device) for x in tokens.values()))
-                output = self.model(*inputs)
-                logits, presences = output.logits.float().cpu(), self.processor.presence(output)  # B×2×H×W
+                words_in = [x.to(self.device) for x in tokens.values()]
+                outputs = []
+                for look in zip(*(photo.looks for photo in photos), strict=True):
+                    pixel_values = self.processor.image_processor.to_tensor(look)  # B×3×H×W
+                    outputs.append(self.model(pixel_values.to(self.device, self.model.dtype), *words_in))
+                logits, presences = self.processor.logits(*outputs), self.processor.presence(*outputs)  # B×2×H×W
         shares = {step: seconds / len(photos) for step, seconds in timings.items()}
         return [
             self._segmentation(one, presence, photo, dict(shares), read)
@@ -237,22 +258,24 @@ class ReferringSegmenter:
             with _timed(timings, "prepare"):
                 photo = prepared(image, self.processor.image_processor)
         size, guide = photo.size, photo.guide
-        digest = hashlib.sha256(photo.pixels)
-        digest.update(b"" if guide is None else guide)
-        key = key or (*size, photo.pixels.shape, digest.digest())
-        pixel_values = self.processor.image_processor.to_tensor([photo.pixels])  # 1×3×H×W
+        digest = hashlib.sha256(b"" if guide is None else guide)
+        for pixels in photo.looks:
+            digest.update(pixels)
+        key = key or (*size, photo.shapes, digest.digest())
         with self._lock, torch.inference_mode():
             encoded = self._remembered(key)
             if encoded is None:
                 with _timed(timings, "prior"):
-                    pixel_values = pixel_values.to(self.device, self.model.dtype)
-                    encoded = self._in_memory(
-                        lambda pixels: EncodedPhoto(size, pixels, self.model.encode_photo(pixels), guide), pixel_values
-                    )
+                    encoded = EncodedPhoto(size, [self._look(pixels) for pixels in photo.looks], guide)
                 self._photos[key] = encoded
                 if len(self._photos) > REMEMBERED_PHOTOS:
                     self._photos.popitem(last=False)
         return encoded
+
+    def _look(self, pixels: np.ndarray) -> Look:
+        """pixels: uint8 H×W×3."""
+        pixel_values = self.processor.image_processor.to_tensor([pixels]).to(self.device, self.model.dtype)  # 1×3×H×W
+        return self._in_memory(lambda seen: Look(seen, self.model.encode_photo(seen)), pixel_values)
 
     def _remembered(self, key: Hashable) -> EncodedPhoto | None:
         if key in self._photos:
@@ -272,16 +295,18 @@ class ReferringSegmenter:
             with _timed(timings, "text"):
                 tokens, (words,) = self.processor.read([expression])
             with _timed(timings, "model"):
-                seen, output = self._in_memory(
-                    lambda pixels: self._forward(encoded, pixels, tokens, inspect=inspect, patches=patches),
-                    encoded.pixel_values,
-                )
-                logits = output.logits[0].float().cpu()  # 2×H×W
-                (presence,) = self.processor.presence(output)
+                last = encoded.looks[-1]
+                seen = [
+                    self._forward(look, tokens, inspect=inspect and look is last, patches=patches)
+                    for look in encoded.looks
+                ]
+                outputs = [output for _, output in seen]
+                (logits,) = self.processor.logits(*outputs)  # 2×H×W
+                (presence,) = self.processor.presence(*outputs)
         inspection = None
         if inspect:
-            H, W = seen.shape[-2:]
-            inspection = _inspection(output, self.processor.tokens(tokens["input_ids"][0]), (H, W))
+            sizes = [(pixel_values.shape[-2], pixel_values.shape[-1]) for pixel_values, _ in seen]
+            inspection = _inspection(outputs[-1], self.processor.tokens(tokens["input_ids"][0]), sizes)
         return self._segmentation(logits, presence, encoded, timings, words, inspection)
 
     def _segmentation(
@@ -304,23 +329,26 @@ class ReferringSegmenter:
 
     def _forward(
         self,
-        encoded: EncodedPhoto,
-        pixel_values: Tensor,
+        look: Look,
         tokens: dict[str, Tensor],
         *,
         inspect: bool,
         patches: int | None,
     ) -> tuple[Tensor, SLViTOutput]:
-        """What the model saw of the photo (1×3×H×W: `encoded`'s pixels, or fewer) and its output."""
-        whole = pixel_values is encoded.pixel_values
-        return pixel_values, self.model(
-            pixel_values,
-            tokens["input_ids"].to(self.device),
-            tokens["attention_mask"].to(self.device),
-            output_insides=inspect,
-            prior_features=encoded.prior_features if whole else self.model.encode_photo(pixel_values),
-            patches=patches,
-        )
+        """What the model saw of the photo (1×3×H×W: `look`'s pixels, or fewer) and its output."""
+
+        def forward(pixel_values: Tensor) -> tuple[Tensor, SLViTOutput]:
+            whole = pixel_values is look.pixel_values
+            return pixel_values, self.model(
+                pixel_values,
+                tokens["input_ids"].to(self.device),
+                tokens["attention_mask"].to(self.device),
+                output_insides=inspect,
+                prior_features=look.prior_features if whole else self.model.encode_photo(pixel_values),
+                patches=patches,
+            )
+
+        return self._in_memory(forward, look.pixel_values)
 
     def _in_memory(self, work: Callable[[Tensor], T], pixel_values: Tensor) -> T:
         """`work(pixel_values)` (1×3×H×W); where the GPU's memory runs out, again with all that was kept freed, then
@@ -398,7 +426,7 @@ def _log_odds(probability: float) -> float:
     return math.log(probability / (1 - probability))
 
 
-def _inspection(output: SLViTOutput, tokens: list[str], input_size: tuple[int, int]) -> Inspection:
+def _inspection(output: SLViTOutput, tokens: list[str], input_sizes: list[tuple[int, int]]) -> Inspection:
     """The insides of a batch of one, without the batch."""
     return Inspection(
         features=[_array(x) for x in output.features],
@@ -409,7 +437,7 @@ def _inspection(output: SLViTOutput, tokens: list[str], input_size: tuple[int, i
         uncertainty=_array(output.uncertainty),
         patch_index=output.patch_index[0].cpu().numpy(),
         attention=None if output.attention is None else _array(output.attention),
-        input_size=input_size,
+        input_sizes=input_sizes,
     )
 
 

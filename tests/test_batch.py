@@ -84,11 +84,13 @@ def test_every_line_is_answered_in_order(
     assert {**by_line[12], "line": 1, "id": "first"} == by_line[1]
 
 
+@pytest.mark.parametrize("sizes", ["192", "128+192"])
 def test_size_is_what_the_model_sees_and_a_run_goes_on_at_its_own(
-    pairs: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pairs: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], sizes: str
 ) -> None:
-    assert run(pairs, tmp_path / "out", checkpoint, "--size", "192") == 0
-    closer = ReferringSegmenter.from_pretrained(checkpoint, device="cpu", size=192)
+    assert run(pairs, tmp_path / "out", checkpoint, "--size", sizes) == 0
+    seen = [int(size) for size in sizes.split("+")]
+    closer = ReferringSegmenter.from_pretrained(checkpoint, device="cpu", size=seen)
     answer = closer.segment(tmp_path / "a.png", "red cat on left")
     assert coco_mask.decode(read(tmp_path / "out")[1]["segmentation"]).astype(bool).tolist() == answer.mask.tolist()
     assert run(pairs, tmp_path / "out", checkpoint) == 2 and "other settings" in capsys.readouterr().err

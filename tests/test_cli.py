@@ -73,9 +73,17 @@ def test_size_is_what_the_model_sees(checkpoint: Path, path: Path, capsys: pytes
     known = json.loads(capsys.readouterr().out)
     answer = ReferringSegmenter.from_pretrained(checkpoint, device="cpu", size=192).segment(path, "the dog")
     assert np.array_equal(coco_mask.decode(known["segmentation"]).astype(bool), answer.mask)
+    assert run(checkpoint, path, "the dog", "--json", "--size", "128+192") == 0
+    known = json.loads(capsys.readouterr().out)
+    answer = ReferringSegmenter.from_pretrained(checkpoint, device="cpu", size=(128, 192)).segment(path, "the dog")
+    assert np.array_equal(coco_mask.decode(known["segmentation"]).astype(bool), answer.mask)
+
+
+@pytest.mark.parametrize("size", ["16", "256+", "256+16", "256 384", "large"])
+def test_no_size_is_refused(checkpoint: Path, path: Path, capsys: pytest.CaptureFixture[str], size: str) -> None:
     with pytest.raises(SystemExit):
-        run(checkpoint, path, "the dog", "--size", "16")
-    assert "16 is no size: a whole number of pixels in 32..2048" in capsys.readouterr().err
+        run(checkpoint, path, "the dog", "--size", size)
+    assert f"{size} is no size: a whole number of pixels in 32..2048, or several" in capsys.readouterr().err
 
 
 def test_says_what_it_found(checkpoint: Path, path: Path, capsys: pytest.CaptureFixture[str]) -> None:

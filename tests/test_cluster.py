@@ -46,7 +46,8 @@ def test_a_killed_actor_loses_and_doubles_nothing(
     photo.save(tmp_path / "0.png")
     photo.resize((90, 130)).save(tmp_path / "1.png")
     (tmp_path / "letter.jpg").write_text("Dear all")
-    options = {"checkpoint": str(checkpoint), "device": "cpu", "threads": 1, "threshold": 0.4, "batch": 2, "size": 96}
+    options = {"checkpoint": str(checkpoint), "device": "cpu", "threads": 1, "threshold": 0.4, "batch": 2}
+    options["size"] = (64, 96)
     found = answer_on_cluster(blocks(tmp_path), address="local", actors=2, answered=1, **options)
     results = [next(found)]
     victims = actors()
@@ -54,6 +55,6 @@ def test_a_killed_actor_loses_and_doubles_nothing(
     os.kill(victims[0].pid, signal.SIGKILL)
     results += found
 
-    segmenter = ReferringSegmenter.from_pretrained(checkpoint, device="cpu", size=96)
+    segmenter = ReferringSegmenter.from_pretrained(checkpoint, device="cpu", size=options["size"])
     assert results == list(answer_list(segmenter, blocks(tmp_path), threshold=0.4, batch=2, answered=1))
     assert [result["line"] for result in results] == list(range(1, 120)) and not actors()

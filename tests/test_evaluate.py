@@ -87,11 +87,11 @@ def test_the_batch_changes_nothing(
 
 
 def test_a_batch_has_one_size_and_keeps_a_photos_expressions_together(examples: list[Example]) -> None:
-    view = View("own", 128)
+    view = View("own", (128,))
     batches = batches_of(examples, view, batch=3)
     assert sorted(number for batch in batches for number in batch) == list(range(len(examples)))
     assert all(1 <= len(batch) <= 3 for batch in batches)
-    assert all(len({view.input_size(examples[number]) for number in batch}) == 1 for batch in batches)
+    assert all(len({tuple(view.input_sizes(examples[number])) for number in batch}) == 1 for batch in batches)
     order = [examples[number].photo for batch in batches for number in batch]
     assert sum(a != b for a, b in zip(order, order[1:], strict=False)) == 3  # each of the 4 photos in one stretch
     assert any(len({examples[number].photo for number in batch}) == 2 for batch in batches)
@@ -130,12 +130,30 @@ def test_size_is_the_models_view_and_changes_its_answers(
     assert own.records != larger.records
 
 
+def test_several_sizes_are_scored_as_the_app_would_answer_by_them(
+    segmenter: ReferringSegmenter, model: SLViTModel, processor: SLViTProcessor, examples: list[Example]
+) -> None:
+    """Of two photos that look alike at the first size and not at the second, too."""
+    sizes = (32, 160)
+    view = View.of(processor, protocol="own", size=sizes)
+    assert view.input_sizes(examples[0])[0] == view.input_sizes(examples[1])[0]
+    assert view.input_sizes(examples[0])[1] != view.input_sizes(examples[1])[1]
+    scores = evaluate(model, processor, examples, size=sizes, batch=64)
+    assert "32² and 160²" in scores.protocol
+    processor = SLViTProcessor(segmenter.processor.image_processor.at(*sizes), segmenter.processor.tokenizer)
+    app = ReferringSegmenter(segmenter.model, processor)
+    for record, of in zip(scores.records, examples, strict=True):
+        answer = app.segment(of.photo, of.expression)
+        assert abs(record.predicted - answer.mask.sum()) <= 2
+        assert record.confidence == pytest.approx(answer.confidence, abs=1e-4)
+
+
 def test_protocol_lavt_squashes_and_scores_at_480(
     model: SLViTModel, processor: SLViTProcessor, examples: list[Example]
 ) -> None:
     tall = [e for e in examples if e.size == (200, 60)]
-    view = View("lavt", 128)
-    assert view.input_size(tall[0]) == (128, 128)
+    view = View("lavt", (128,))
+    assert view.input_sizes(tall[0]) == [(128, 128)]
     assert view.photo(tall[0]).size == (128, 128)
     assert view.truth(tall[0]).shape == (480, 480)
     assert view.truth(tall[0]).mean() == pytest.approx(tall[0].mask().mean(), abs=0.005)
@@ -220,7 +238,7 @@ def test_a_contact_sheet_shows_the_chosen_in_their_order(
     rows: list[Any] = []
     monkeypatch.setattr("train.evaluate.contact_sheet", lambda given: rows.extend(given) or Image.new("RGB", (1, 1)))
     chosen = [16, 3, 9, 0]
-    sheet(model, processor, examples, scores, chosen, view=View("own", 128))
+    sheet(model, processor, examples, scores, chosen, view=View("own", (128,)))
     assert [row[3].split(" · ")[0] for row in rows] == [examples[number].expression for number in chosen]
     for (photo, predicted, truth, caption), number in zip(rows, chosen, strict=True):
         assert (photo.height, photo.width) == predicted.shape == truth.shape == examples[number].size

@@ -69,6 +69,19 @@ def test_confidence_is_that_of_mask_and_presence(
     assert len({round(one.confidence, 3) for one in alone}) > 1
 
 
+def test_presence_of_several_looks_is_the_mean_of_their_log_odds(
+    model: SLViTModel, telling: SLViTProcessor, photo: Image.Image
+) -> None:
+    tokens, _ = telling.read(["red dog", "cat on left"])
+    pixels = [telling.image_processor.at(size)([photo, photo])["pixel_values"] for size in (128, 192)]
+    with torch.inference_mode():
+        looks = [model(look, **tokens) for look in pixels]
+    alone = torch.tensor([telling.presence(look) for look in looks])  # looks×B
+    assert (alone[0] - alone[1]).abs().max() > 0.01
+    expected = alone.double().logit().mean(dim=0).sigmoid()
+    assert telling.presence(*looks) == pytest.approx(expected.tolist(), abs=1e-4)
+
+
 def test_certain_and_impossible_stay_probabilities() -> None:
     sure, nothing = np.ones((2, 2)), np.zeros((2, 2))
     assert 0.99 < confidence_of(sure, sure >= 0.5, 1.0) <= 1

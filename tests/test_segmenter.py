@@ -16,7 +16,7 @@ import slvit.segmenter
 from slvit import ReferringSegmenter, SLViTModel, SLViTProcessor
 from slvit.errors import ExpressionError, PhotoError
 from slvit.processor import SLViTImageProcessor
-from slvit.segmenter import PHOTO_STEPS, REMEMBERED_PHOTOS, Segmentation, prepare_photo
+from slvit.segmenter import PHOTO_STEPS, REMEMBERED_PHOTOS, PreparedPhoto, Segmentation, prepare_photo
 
 
 @pytest.fixture
@@ -84,8 +84,43 @@ def test_another_size_is_seen_in_place_of_the_checkpoints(
     assert len(closer.inspection.patch_index) > len(usual.inspection.patch_index)  # the same share of more cells
 
 
-@pytest.mark.parametrize("size", [0, 31, 2049, 96.0])
-def test_a_size_that_no_model_can_see_is_refused(checkpoint: Path, size: float) -> None:
+def test_several_looks_are_answered_by_their_mean(
+    segmenter: ReferringSegmenter, checkpoint: Path, processor: SLViTProcessor, photo: Image.Image
+) -> None:
+    def at(*sizes: int) -> tuple[ReferringSegmenter, torch.Tensor]:
+        processor = SLViTProcessor(segmenter.processor.image_processor.at(*sizes), segmenter.processor.tokenizer)
+        with torch.inference_mode():
+            logits = segmenter.model(**processor(photo, "dog")).logits
+        return ReferringSegmenter(segmenter.model, processor), logits  # 1×2×H×W of the first look
+
+    (usual, small), (closer, large), (both, _) = at(128), at(192), at(128, 192)
+    smooth = torch.nn.functional.interpolate(small, size=large.shape[-2:], mode="bicubic")
+    answer = both.segment(photo, "dog", inspect=True)
+    expected = processor.probability(((smooth + large) / 2)[0], (150, 200))
+    assert np.abs(answer.probability - expected).max() < 1e-5
+    (swapped, _), loaded = at(192, 128), ReferringSegmenter.from_pretrained(checkpoint, device="cpu", size=(128, 192))
+    for other in (swapped, loaded):
+        assert np.abs(other.segment(photo, "dog").probability - expected).max() < 1e-3
+
+    answers = [one.segment(photo, "dog", inspect=True) for one in (usual, closer)]
+    assert all(np.abs(answer.probability - one.probability).max() > 1e-3 for one in answers)
+    assert answer.inspection.input_sizes == [one.inspection.input_size for one in answers]
+    assert np.array_equal(answer.inspection.uncertainty, answers[1].inspection.uncertainty)  # of the last look
+    assert math.prod(swapped.segment(photo, "dog", inspect=True).inspection.input_size) == pytest.approx(
+        128**2, rel=0.2
+    )
+    (batched,) = both.segment_batch([prepare_photo(photo, both.processor.image_processor)], ["dog"])
+    assert same(batched, answer)
+
+
+def test_photos_that_differ_at_one_look_are_not_taken_for_each_other(segmenter: ReferringSegmenter) -> None:
+    first, second, other = (np.full((side, side, 3), grey, np.uint8) for side, grey in ((32, 90), (64, 90), (64, 200)))
+    photos = [PreparedPhoto((64, 64), [first, look], None) for look in (second, other)]
+    assert not same(*(segmenter.segment(photo, "dog") for photo in photos))
+
+
+@pytest.mark.parametrize("size", [0, 31, 2049, 96.0, (128, 16)])
+def test_a_size_that_no_model_can_see_is_refused(checkpoint: Path, size: object) -> None:
     with pytest.raises(ValueError, match="32..2048"):
         ReferringSegmenter.from_pretrained(checkpoint, device="cpu", size=size)
 

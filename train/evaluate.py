@@ -28,9 +28,10 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from slvit.arguments import SIZE, sizes
 from slvit.checkpoint import load_checkpoint
 from slvit.errors import ExpressionError
-from slvit.model import SLViTModel
+from slvit.model import SLViTModel, SLViTOutput
 from slvit.photo import open_photo
 from slvit.pictures import contact_sheet
 from slvit.processor import SLViTProcessor, input_size
@@ -54,20 +55,23 @@ class View:
     """How photos are shown to the model and at which resolution masks are scored.
 
     protocol: "own" keeps the photo's aspect and scores at its own resolution. "lavt", as LAVT (CVPR 2022) and those
-    that follow its code score, squashes it to a square and scores at 480×480. size: the model sees size² pixels.
+    that follow its code score, squashes it to a square and scores at 480×480. sizes: the model looks at size² pixels of
+    each, see `SLViTImageProcessor`.
     """
 
     protocol: str
-    size: int
+    sizes: tuple[int, ...]
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise ValueError(f"There is no protocol {self.protocol!r}: choose one of {', '.join(PROTOCOLS)}.")
 
     @classmethod
-    def of(cls, processor: SLViTProcessor, *, protocol: str, size: int | None) -> View:
-        """`size` None is the processor's own, or 480 for "lavt"."""
-        return cls(protocol, size or (LAVT_SIDE if protocol == "lavt" else processor.image_processor.size))
+    def of(cls, processor: SLViTProcessor, *, protocol: str, size: int | Sequence[int] | None) -> View:
+        """`size` None is the processor's own, or 480 for "lavt"; several are as many looks."""
+        if size is None:
+            return cls(protocol, (LAVT_SIDE,) if protocol == "lavt" else processor.image_processor.sizes)
+        return cls(protocol, (size,) if isinstance(size, int) else tuple(size))
 
     @property
     def squashes(self) -> bool:
@@ -76,19 +80,22 @@ class View:
 
     def __str__(self) -> str:
         if self.protocol == "lavt":
-            side = input_size(1, 1, self.size)[0]
-            return f"Protocol lavt: photos squashed to {side}×{side}, masks scored at {LAVT_SIDE}×{LAVT_SIDE}."
-        return f"Photos at about {self.size}² pixels, aspect kept; masks scored at the photo's own resolution."
+            sides = (input_size(1, 1, size)[0] for size in self.sizes)
+            squashed = " and ".join(f"{side}×{side}" for side in sides)
+            return f"Protocol lavt: photos squashed to {squashed}, masks scored at {LAVT_SIDE}×{LAVT_SIDE}."
+        pixels = " and ".join(f"{size}²" for size in self.sizes)
+        return f"Photos at about {pixels} pixels, aspect kept; masks scored at the photo's own resolution."
 
-    def input_size(self, example: Example) -> tuple[int, int]:
-        """(H, W) of what the model sees of the example's photo."""
-        return input_size(*((1, 1) if self.protocol == "lavt" else example.size), self.size)
+    def input_sizes(self, example: Example) -> list[tuple[int, int]]:
+        """(H, W) of what the model sees of the example's photo, at each look."""
+        shape = (1, 1) if self.protocol == "lavt" else example.size
+        return [input_size(*shape, size) for size in self.sizes]
 
     def photo(self, example: Example) -> Image.Image:
         """The photo as the processor gets it."""
         photo = open_annotated(example)
         if self.protocol == "lavt":
-            return photo.resize((self.size, self.size), Image.Resampling.BICUBIC, reducing_gap=2.0)
+            return photo.resize((max(self.sizes), max(self.sizes)), Image.Resampling.BICUBIC, reducing_gap=2.0)
         return photo
 
     def truth(self, example: Example) -> np.ndarray:
@@ -124,7 +131,7 @@ def evaluate(
     processor: SLViTProcessor,
     examples: Sequence[Example],
     *,
-    size: int | None = None,
+    size: int | Sequence[int] | None = None,
     protocol: str = "own",
     batch: int | None = None,
     bfloat16: bool = False,
@@ -132,9 +139,9 @@ def evaluate(
 ) -> Scores:
     """Scores of `model` on `examples`, each counted once however many processes call this; all of them must.
 
-    size, protocol: see View. batch: expressions a forward pass, None for `default_batch`. bfloat16: autocast. The model
-    is left in the mode, training or not, that it came in. An expression in which the processor finds no word is logged
-    and counts as answered with an empty mask, which is what the app would show.
+    size, protocol: see `View.of`. batch: expressions a forward pass, None for `default_batch`. bfloat16: autocast. The
+    model is left in the mode, training or not, that it came in. An expression in which the processor finds no word is
+    logged and counts as answered with an empty mask, which is what the app would show.
     Raises PhotoError for a photo that cannot be opened, ValueError for one of another size than its annotation.
     """
     view = View.of(processor, protocol=protocol, size=size)
@@ -169,8 +176,9 @@ def default_batch(device: torch.device) -> int:
 
 
 def batches_of(examples: Sequence[Example], view: View, *, batch: int) -> list[list[int]]:
-    """Numbers of examples, at most `batch` together: of one input size each, expressions of one photo side by side."""
-    sizes = [view.input_size(example) for example in examples]
+    """Numbers of examples, at most `batch` together: those of one batch seen at the same sizes, those of one photo side
+    by side."""
+    sizes = [view.input_sizes(example) for example in examples]
     order = sorted(range(len(examples)), key=lambda number: (sizes[number], str(examples[number].photo), number))
     batches: list[list[int]] = []
     for number in order:
@@ -195,7 +203,7 @@ def answer(
     Several threads take a batch each, from its photos to its results. On a CPU each has one core: threads that share
     the work of one operation wait for each other at every one of a thousand, above all on a machine that others use.
     """
-    image_processor = processor.image_processor.at(view.size)
+    image_processor = processor.image_processor.at(*view.sizes)
     if view.squashes:
         image_processor.follow_edges = image_processor.drop_strays = False
     processor = SLViTProcessor(image_processor, processor.tokenizer)
@@ -206,7 +214,8 @@ def answer(
     def answer_batch(numbers: list[int]) -> list[Result]:
         first = {examples[number].photo: examples[number] for number in reversed(numbers)}
         photos = {photo: view.photo(example) for photo, example in first.items()}
-        pixels = image_processor(list(photos.values()))["pixel_values"]  # P×3×H×W
+        looks = zip(*(image_processor.looks(photo) for photo in photos.values()), strict=True)
+        pixels = [image_processor.to_tensor(look) for look in looks]  # P×3×H×W each
         guides = {photo: image_processor.guide(shown) for photo, shown in photos.items()}
         places = {photo: place for place, photo in enumerate(first)}
         unreadable = _unreadable(processor, examples, numbers)
@@ -244,25 +253,32 @@ def answer(
 def _answers(
     model: SLViTModel,
     processor: SLViTProcessor,
-    pixels: Tensor,
+    pixels: list[Tensor],
     index: Tensor,
     expressions: list[str],
     *,
     bfloat16: bool,
 ) -> list[tuple[Tensor, float | None]]:
-    """Logits (float32 2×H×W, on the CPU) and presence of B expressions. pixels: P×3×H×W. index: B, each one's photo."""
+    """Logits (float32 2×H×W, on the CPU) and presence of B expressions.
+
+    pixels: P×3×H×W of each look. index: B, each one's photo.
+    """
     tokens, _ = processor.read(expressions)
-    pixels = pixels.to(model.device, model.dtype).contiguous(memory_format=torch.channels_last)
     index = index.to(model.device)
-    with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
-        features = model.encode_photo(pixels)  # once a photo, not once an expression
-        output = model(
-            pixels[index],  # B×3×H×W
+
+    def output_of(look: Tensor) -> SLViTOutput:
+        look = look.to(model.device, model.dtype).contiguous(memory_format=torch.channels_last)
+        features = model.encode_photo(look)  # once a photo, not once an expression
+        return model(
+            look[index],  # B×3×H×W
             tokens["input_ids"].to(model.device),
             tokens["attention_mask"].to(model.device),
             prior_features=None if features is None else [feature[index] for feature in features],
         )
-    return list(zip(output.logits.float().cpu(), processor.presence(output), strict=True))
+
+    with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
+        outputs = [output_of(look) for look in pixels]
+    return list(zip(processor.logits(*outputs), processor.presence(*outputs), strict=True))
 
 
 def _unreadable(processor: SLViTProcessor, examples: Sequence[Example], numbers: list[int]) -> list[int]:
@@ -382,7 +398,7 @@ def _run(args: argparse.Namespace) -> int:
             name = " ".join(part for part in (dataset, partition, split) if part)
             examples = spread(examples_of(args.data, dataset, split=split, partition=partition), args.limit)
             scores = evaluate(
-                model, processor, examples, size=view.size, protocol=view.protocol, progress=True, **seeing
+                model, processor, examples, size=view.sizes, protocol=view.protocol, progress=True, **seeing
             )
             if not state.is_main_process:
                 continue
@@ -426,7 +442,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", nargs="+", default=["val"], help='one or more, or "all": all but the training split')
     parser.add_argument("--split-by", choices=("unc", "umd", "google"), help="partition of refcocog: umd or google")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="own", help="lavt: squashed, scored at 480×480")
-    parser.add_argument("--size", type=int, help="the model sees about SIZE² pixels (the checkpoint's own)")
+    parser.add_argument("--size", type=sizes, help=SIZE)
     parser.add_argument("--top-k", type=int, metavar="K", help="patches URCE refines, of 225; 0: none (as trained)")
     parser.add_argument("--uncertainty", choices=("raw", "standardized"), help="map_U for choosing them (as trained)")
     parser.add_argument("--batch", type=int, help="expressions a forward pass (16, on a CPU 4)")

@@ -17,7 +17,7 @@ from slvit.page.photos import OpenPhoto
 from slvit.processor import SLViTImageProcessor
 from slvit.segmenter import PreparedPhoto, ReferringSegmenter, Segmentation
 
-CLOSER = 384  # a closer look sees about CLOSER² pixels: 2.25 times those of the bundled checkpoint, in twice its time
+CLOSER = 384  # a closer look sees about CLOSER² pixels as well: 2.25 times those of the bundled checkpoint alone
 
 
 class Ask(Protocol):
@@ -83,5 +83,9 @@ def ask_of(segmenters: dict[str, ReferringSegmenter], gpu: Callable[[Callable], 
 
 
 def looking_closer(image_processor: SLViTImageProcessor) -> SLViTImageProcessor:
-    """One that shows a model about CLOSER² pixels; itself where it shows as many already."""
-    return image_processor if image_processor.size >= CLOSER else image_processor.at(CLOSER)
+    """One that shows a model about CLOSER² pixels as well; itself where it shows as many already.
+
+    Of photos of validation the mean of both looks is better than either, see the model card.
+    """
+    sizes = image_processor.sizes
+    return image_processor if max(sizes) >= CLOSER else image_processor.at(*sizes, CLOSER)

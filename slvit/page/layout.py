@@ -83,8 +83,8 @@ def build_page(
             yield _notice(ENGLISH["sorry"], "error"), gr.skip(), gr.skip(), gr.skip()
             return
         name = secrets.token_hex(6)
-        height, width = segmentation.inspection.input_size
-        model = f"{checkpoint} · {_device(segmenters[checkpoint])} · {width} × {height}"
+        looks = " + ".join(f"{width} × {height}" for height, width in segmentation.inspection.input_sizes)
+        model = f"{checkpoint} · {_device(segmenters[checkpoint])} · {looks}"
         own = segmenters[checkpoint].processor.image_processor
         shown = result.payload(
             name,

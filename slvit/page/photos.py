@@ -24,7 +24,7 @@ class OpenPhoto:
     def __init__(self, picture: Image.Image, seconds: float) -> None:
         self.picture = picture
         self._smaller: dict[int, Image.Image] = {}
-        self._prepared: dict[tuple[str, int], PreparedPhoto] = {}
+        self._prepared: dict[tuple[str, tuple[int, ...]], PreparedPhoto] = {}
         self._seconds = {"open": seconds}
 
     def smaller(self, side: int) -> Image.Image:
@@ -34,8 +34,8 @@ class OpenPhoto:
         return self._smaller[side]
 
     def prepared(self, checkpoint: str, image_processor: SLViTImageProcessor) -> PreparedPhoto:
-        """What the model of that name sees of it by `image_processor`, its own or one of another size."""
-        key = checkpoint, image_processor.size
+        """What the model of that name sees of it by `image_processor`, its own or one of other sizes."""
+        key = checkpoint, image_processor.sizes
         if key not in self._prepared:
             started = time.perf_counter()
             self._prepared[key] = prepared(self.picture, image_processor)

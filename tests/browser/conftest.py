@@ -39,7 +39,7 @@ class Counting:
     def segment(self, *arguments, **options):
         self.calls += 1
         self.patches.append(options.get("patches"))
-        self.sizes.append(arguments[0].pixels.shape[:2])  # of what the model sees
+        self.sizes.append(arguments[0].looks[-1].shape[:2])  # of what the model sees
         return self.segmenter.segment(*arguments, **options)
 
 

@@ -14,7 +14,7 @@ from slvit.page.ask import CLOSER
 from slvit.page.examples import photo_path
 from slvit.segmenter import prepared
 
-FIRST, CLOSE = "320 × 224", "480 × 320"  # what the model sees of the chickens
+FIRST, CLOSE = "320 × 224", "320 × 224 + 480 × 320"  # what the model sees of the chickens
 
 
 def mask(page: Page) -> str:
@@ -43,7 +43,7 @@ def test_it_sees_more_and_stands_beside_the_first(visit, counting):
     with page.expect_download() as download:
         page.locator('[data-what="json"]').click()
     told = json.loads(Path(download.value.path()).read_text("utf-8"))
-    look = counting.segmenter.processor.image_processor.at(CLOSER)
+    look = counting.segmenter.processor.image_processor.at(256, CLOSER)
     photo = prepared(Image.open(photo_path("chickens.jpg")), look)
     assert told["area"] == counting.segmenter.segment(photo, told["expression"]).mask.sum()
 
