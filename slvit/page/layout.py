@@ -83,7 +83,7 @@ def build_page(
             yield _notice(ENGLISH["sorry"], "error"), gr.skip(), gr.skip(), gr.skip()
             return
         name = secrets.token_hex(6)
-        looks = " + ".join(f"{width} × {height}" for height, width in segmentation.inspection.input_sizes)
+        looks = overview.looks(segmentation.inspection)
         model = f"{checkpoint} · {_device(segmenters[checkpoint])} · {looks}"
         own = segmenters[checkpoint].processor.image_processor
         shown = result.payload(
@@ -104,6 +104,7 @@ def build_page(
                 segmentation.inspection, segmenters[checkpoint].model.config.text_config.hidden_size
             ),
             "correlations": overview.payload(segmentation.inspection),
+            "looks": looks,
         }
         kept = visit.Kept(
             answer=name,

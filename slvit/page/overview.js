@@ -86,6 +86,7 @@ slvit.overview = (element) => {
     const count = make("b", {}, `${uncertainty.patches.length} ${t("of")} ${uncertainty.map.w * uncertainty.map.h}`);
     const [before, after] = t("way_told_here").split("#");
     told.replaceChildren(t("way_told"), " ", before, count, after, " ", make("button.link", { type: "button", onclick: tryWithout }, t("way_without")));
+    if (insides.looks.includes("+")) told.append(" ", t("way_looks").replace("#", insides.looks));
     const doubt = heat(uncertainty.map, { opacity: 0.6 });
     fill("uncertainty", doubt);
     const cells = slvit.canvas(doubt.width, doubt.height);

@@ -23,3 +23,8 @@ def component() -> gr.HTML:
 def payload(inspection: Inspection) -> list[dict[str, Any]]:
     """R_i of the four stages: the words' scores summed; all else that the strip shows comes with the tabs."""
     return [packed_map(correlation, own_range(correlation)) for correlation in inspection.correlation]
+
+
+def looks(inspection: Inspection) -> str:
+    """What the model saw of the photo, at each of its looks, such as "320 × 224 + 480 × 320"."""
+    return " + ".join(f"{width} × {height}" for height, width in inspection.input_sizes)

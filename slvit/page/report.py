@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from slvit.page.encode import data_url
+from slvit.page.overview import looks
 from slvit.page.shown import ShownAnswer
 from slvit.page.texts import TEXTS
 from slvit.pictures import heat, overlay, smaller, smaller_mask, stage_pictures, uncertainty_picture, word_picture
@@ -37,6 +38,9 @@ def report(shown: ShownAnswer) -> str:
         for number in range(1, 5)
     ]
     places = f"{len(inspection.patch_index)} {say['of']} {inspection.uncertainty.size}"
+    way = f"{say['way_told']} {say['way_told_here'].replace('#', places)}"
+    if len(inspection.input_sizes) > 1:
+        way += f" {say['way_looks'].replace('#', looks(inspection))}"
     lead = [
         f"{say['confidence']} {segmentation.confidence:.0%}",
         f"{shown.mask.mean():.1%} {say['area']}",
@@ -54,7 +58,7 @@ def report(shown: ShownAnswer) -> str:
 {_figure(laid, f"{say['view_overlay']}, {say['threshold']} {shown.threshold:.2f}")}
 <div class="row">{_figure(small, say["photo"])}{_figure(chance, say["view_probability"])}</div>
 <h2>{say["way"]}</h2>
-<p>{say["way_told"]} {say["way_told_here"].replace("#", places)}</p>
+<p>{way}</p>
 <h2>{say["tab_uncertainty"]}</h2>
 <p>{say["way_uncertainty_say"]} {say["way_patches_say"]}</p>
 {_figure(uncertainty_picture(small, inspection), say["uncertainty_scale"])}

@@ -32,6 +32,7 @@ def test_it_sees_more_and_stands_beside_the_first(visit, counting):
     page.locator('[data-photo="chickens.jpg"]').click()
     expect(page.locator(".times")).to_contain_text(FIRST)
     stage_1(page, 80)
+    expect(page.locator(".slvit-overview .say")).not_to_contain_text("the mean of looks")
     first, calls = mask(page), counting.calls
     closer.click()
     expect(page.locator(".times")).to_contain_text(CLOSE)
@@ -39,6 +40,10 @@ def test_it_sees_more_and_stands_beside_the_first(visit, counting):
     expect(closer).to_be_hidden()  # none is closer
     second = mask(page)
     assert counting.calls == calls + 1 and first != second
+    expect(page.locator(".slvit-overview .say")).to_contain_text(f"the mean of looks at {CLOSE} pixels")
+    with page.expect_download() as download:
+        page.locator('[data-what="report"]').click()
+    assert f"the mean of looks at {CLOSE} pixels" in Path(download.value.path()).read_text("utf-8")
 
     with page.expect_download() as download:
         page.locator('[data-what="json"]').click()
