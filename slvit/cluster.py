@@ -72,7 +72,7 @@ def answer_on_cluster(
     try:
         image_processor = SLViTProcessor.from_pretrained(find_checkpoint(checkpoint)).image_processor
         if size is not None:
-            image_processor = image_processor.at(*size)
+            image_processor = image_processor.at(size)
         context = DataContext.get_current()
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False

@@ -118,10 +118,13 @@ class SLViTImageProcessor(BaseImageProcessor):
         """Of all looks, `size` first."""
         return self.size, *self.further_sizes
 
-    def at(self, size: int, *further: int) -> SLViTImageProcessor:
-        """The same with a look at each of these sizes; this one stays as it is. ValueError for one outside 32..2048."""
+    def at(self, size: int | Sequence[int]) -> SLViTImageProcessor:
+        """The same at this size, or with a look at each of these; this one stays as it is.
+
+        Raises ValueError for a size outside 32..2048, or for none.
+        """
         other = copy.copy(self)
-        other.size, other.further_sizes = checked_size(size), list(map(checked_size, further))
+        other.size, *other.further_sizes = map(checked_size, size if isinstance(size, Sequence) else [size])
         return other
 
     def guide(self, photo: Image.Image) -> np.ndarray | None:

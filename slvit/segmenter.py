@@ -162,7 +162,7 @@ class ReferringSegmenter:
         chosen, dtype = choose_device(device), dtype or torch.float32
         model, processor = load_checkpoint(folder_or_hub_id, device=chosen, dtype=dtype)
         if size is not None:
-            processor.image_processor = processor.image_processor.at(*(size if isinstance(size, Sequence) else [size]))
+            processor.image_processor = processor.image_processor.at(size)
         if chosen.type == "cpu" and dtype == torch.float32:
             model = FastSLViT(model)
         return cls(model, processor, name=Path(folder_or_hub_id).resolve().name)

@@ -140,7 +140,7 @@ def test_several_sizes_are_scored_as_the_app_would_answer_by_them(
     assert view.input_sizes(examples[0])[1] != view.input_sizes(examples[1])[1]
     scores = evaluate(model, processor, examples, size=sizes, batch=64)
     assert "32² and 160²" in scores.protocol
-    processor = SLViTProcessor(segmenter.processor.image_processor.at(*sizes), segmenter.processor.tokenizer)
+    processor = SLViTProcessor(segmenter.processor.image_processor.at(sizes), segmenter.processor.tokenizer)
     app = ReferringSegmenter(segmenter.model, processor)
     for record, of in zip(scores.records, examples, strict=True):
         answer = app.segment(of.photo, of.expression)

@@ -213,7 +213,7 @@ def test_cleaning_is_done_once_and_leaves_nothing_invisible(text: str) -> None:
 
 
 def test_save_and_load(processor: SLViTProcessor, tmp_path: Path) -> None:
-    changed = SLViTProcessor(SLViTImageProcessor(size=320, found_threshold=0.4).at(320, 448), processor.tokenizer)
+    changed = SLViTProcessor(SLViTImageProcessor(size=320, found_threshold=0.4).at((320, 448)), processor.tokenizer)
     changed.save_pretrained(tmp_path)
     assert json.loads((tmp_path / "preprocessor_config.json").read_text())["size"] == 320
     loaded = SLViTProcessor.from_pretrained(tmp_path)

@@ -88,7 +88,7 @@ def test_several_looks_are_answered_by_their_mean(
     segmenter: ReferringSegmenter, checkpoint: Path, processor: SLViTProcessor, photo: Image.Image
 ) -> None:
     def at(*sizes: int) -> tuple[ReferringSegmenter, torch.Tensor]:
-        processor = SLViTProcessor(segmenter.processor.image_processor.at(*sizes), segmenter.processor.tokenizer)
+        processor = SLViTProcessor(segmenter.processor.image_processor.at(sizes), segmenter.processor.tokenizer)
         with torch.inference_mode():
             logits = segmenter.model(**processor(photo, "dog")).logits
         return ReferringSegmenter(segmenter.model, processor), logits  # 1×2×H×W of the first look

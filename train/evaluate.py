@@ -69,9 +69,10 @@ class View:
     @classmethod
     def of(cls, processor: SLViTProcessor, *, protocol: str, size: int | Sequence[int] | None) -> View:
         """`size` None is the processor's own, or 480 for "lavt"; several are as many looks."""
-        if size is None:
-            return cls(protocol, (LAVT_SIDE,) if protocol == "lavt" else processor.image_processor.sizes)
-        return cls(protocol, (size,) if isinstance(size, int) else tuple(size))
+        if size is None and protocol == "lavt":
+            size = LAVT_SIDE
+        seeing = processor.image_processor if size is None else processor.image_processor.at(size)
+        return cls(protocol, seeing.sizes)
 
     @property
     def squashes(self) -> bool:
@@ -203,7 +204,7 @@ def answer(
     Several threads take a batch each, from its photos to its results. On a CPU each has one core: threads that share
     the work of one operation wait for each other at every one of a thousand, above all on a machine that others use.
     """
-    image_processor = processor.image_processor.at(*view.sizes)
+    image_processor = processor.image_processor.at(view.sizes)
     if view.squashes:
         image_processor.follow_edges = image_processor.drop_strays = False
     processor = SLViTProcessor(image_processor, processor.tokenizer)

@@ -88,4 +88,4 @@ def looking_closer(image_processor: SLViTImageProcessor) -> SLViTImageProcessor:
     Of photos of validation the mean of both looks is better than either, see the model card.
     """
     sizes = image_processor.sizes
-    return image_processor if max(sizes) >= CLOSER else image_processor.at(*sizes, CLOSER)
+    return image_processor if max(sizes) >= CLOSER else image_processor.at((*sizes, CLOSER))

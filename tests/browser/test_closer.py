@@ -48,7 +48,7 @@ def test_it_sees_more_and_stands_beside_the_first(visit, counting):
     with page.expect_download() as download:
         page.locator('[data-what="json"]').click()
     told = json.loads(Path(download.value.path()).read_text("utf-8"))
-    look = counting.segmenter.processor.image_processor.at(256, CLOSER)
+    look = counting.segmenter.processor.image_processor.at((256, CLOSER))
     photo = prepared(Image.open(photo_path("chickens.jpg")), look)
     assert told["area"] == counting.segmenter.segment(photo, told["expression"]).mask.sum()
 
