@@ -1,0 +1,94 @@
+"""A deeper checkpoint answers as the one it was made of, and has more that learns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from models import TEXT, inputs, small_model
+
+from slvit.checkpoint import load_checkpoint
+from slvit.model import SLViTModel
+from train.deepen import main
+from train.export import export, never_trained
+
+DEPTHS = ["1", "3", "5", "2"]  # of 1, 2, 3, 1
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, processor) -> Path:
+    """Its text encoder is frozen, in a file of its own."""
+    model = small_model(text_config={**TEXT, "vocab_size": len(processor.tokenizer)}, depths=[1, 2, 3, 1])
+    model.text_encoder.requires_grad_(False)
+    export(model, processor, tmp_path / "before", frozen=never_trained(model))
+    return tmp_path / "before"
+
+
+def load(folder: Path) -> SLViTModel:
+    return load_checkpoint(folder, device=torch.device("cpu"), dtype=torch.float32)[0]
+
+
+def test_it_answers_as_before_to_the_bit(checkpoint: Path, tmp_path: Path) -> None:
+    assert main([str(checkpoint), str(tmp_path / "out"), "--depths", *DEPTHS]) == 0
+    before, after = load(checkpoint), load(tmp_path / "out")
+    assert [len(stage.blocks) for stage in after.stages] == after.config.depths == [1, 3, 5, 2]
+    photos, ids, mask = inputs(2, 64, 96)
+    with torch.no_grad():
+        old, new = (model(photos, ids, mask, output_insides=True) for model in (before, after))
+    assert torch.equal(old.logits, new.logits) and torch.equal(old.evidence, new.evidence)
+    assert torch.equal(old.uncertainty, new.uncertainty), "the last block's S, which map_U is made of"
+
+
+def test_a_new_block_is_the_one_after_it_but_for_its_layer_scales(checkpoint: Path, tmp_path: Path) -> None:
+    main([str(checkpoint), str(tmp_path / "out"), "--depths", *DEPTHS])
+    before, after = load(checkpoint).stages[2].blocks, load(tmp_path / "out").stages[2].blocks
+    of = [0, 1, 1, 2, 2]  # the last two are doubled
+    for place, (block, source) in enumerate(zip(after, of, strict=True)):
+        is_new = place in (1, 3)
+        for key, value in block.state_dict().items():
+            scales = is_new and key.startswith("layer_scale")
+            assert torch.equal(value, torch.zeros_like(value) if scales else before[source].state_dict()[key]), key
+
+
+def test_new_blocks_learn(checkpoint: Path, tmp_path: Path) -> None:
+    main([str(checkpoint), str(tmp_path / "out"), "--depths", *DEPTHS])
+    model = load(tmp_path / "out").train()
+    model(*inputs(2, 64, 64)).logits[:, 1].mean().backward()
+    for block in (model.stages[1].blocks[1], model.stages[2].blocks[1], model.stages[3].blocks[0]):
+        assert block.layer_scale1.grad.abs().min() > 0 and block.layer_scale2.grad.abs().min() > 0
+
+
+def test_what_is_not_deepened_keeps_its_bytes(checkpoint: Path, tmp_path: Path) -> None:
+    main([str(checkpoint), str(tmp_path / "out"), "--depths", *DEPTHS])
+    for name in ("model-frozen.safetensors", "tokenizer.json", "preprocessor_config.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (checkpoint / name).read_bytes()
+    old, new = (json.loads((folder / "config.json").read_text()) for folder in (checkpoint, tmp_path / "out"))
+    assert {key for key in old if old[key] != new[key]} == {"depths"}
+    index = json.loads((tmp_path / "out" / "model.safetensors.index.json").read_text())
+    model = load_checkpoint(tmp_path / "out", device=torch.device("cpu"), dtype=torch.float16)[0]
+    assert index["metadata"]["total_size"] == sum(tensor.nbytes for tensor in model.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("depths", "said"),
+    [
+        ("1 2 2 1", "Stage 3 is 3 deep: it can have 3 to 6 blocks, not 2"),
+        ("3 2 3 1", "Stage 1 is 1 deep: it can have 1 to 2 blocks, not 3"),
+    ],
+)
+def test_fewer_or_more_than_double_is_refused(checkpoint: Path, tmp_path: Path, capsys, depths: str, said: str) -> None:
+    assert main([str(checkpoint), str(tmp_path / "out"), "--depths", *depths.split()]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_there_is_not_written_over(checkpoint: Path, tmp_path: Path, capsys) -> None:
+    there = tmp_path / "out"
+    there.mkdir()
+    (there / "mine.txt").write_text("kept")
+    assert main([str(checkpoint), str(there), "--depths", *DEPTHS]) == 2
+    assert str(there) in capsys.readouterr().err
+    assert [file.name for file in there.iterdir()] == ["mine.txt"]
+    assert main([str(tmp_path / "nothing"), str(tmp_path / "new"), "--depths", *DEPTHS]) == 2
