@@ -96,3 +96,13 @@ def test_other_examples_are_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
     other = result(tmp_path / "d.json", 5, photo="other-{}.png")
     assert main([str(two), str(other)]) == 2
     assert "records differ" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("older", [0, 1])
+def test_a_result_of_before_sizes_were_told_apart_is_refused(older: int, tmp_path: Path, capsys) -> None:
+    files = [result(tmp_path / "a.json", 5), result(tmp_path / "b.json", 10)]
+    content = json.loads(files[older].read_text())
+    del content["results"]["coco val"]["by_size"]
+    files[older].write_text(json.dumps(content))
+    assert main([*map(str, files)]) == 2
+    assert "There is no by_size: write both results with this version's train.evaluate." in capsys.readouterr().err
