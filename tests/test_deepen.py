@@ -1,4 +1,4 @@
-"""A deeper checkpoint answers as the one it was made of, and has more that learns."""
+"""A deeper checkpoint answers nearly as the one it was made of, and has more that learns."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ DEPTHS = ["1", "3", "5", "2"]  # of 1, 2, 3, 1
 
 @pytest.fixture
 def checkpoint(tmp_path: Path, processor) -> Path:
-    """Its text encoder is frozen, in a file of its own."""
+    """Its text encoder is frozen, in a file of its own; its layer scales are as large as those of trained weights."""
     model = small_model(text_config={**TEXT, "vocab_size": len(processor.tokenizer)}, depths=[1, 2, 3, 1])
+    for name, parameter in model.named_parameters():
+        if "layer_scale" in name:
+            parameter.data *= 0.2
     model.text_encoder.requires_grad_(False)
     export(model, processor, tmp_path / "before", frozen=never_trained(model))
     return tmp_path / "before"
@@ -30,34 +33,27 @@ def load(folder: Path) -> SLViTModel:
     return load_checkpoint(folder, device=torch.device("cpu"), dtype=torch.float32)[0]
 
 
-def test_it_answers_as_before_to_the_bit(checkpoint: Path, tmp_path: Path) -> None:
+def error(before: SLViTModel, after: SLViTModel) -> float:
+    """How far the logits of two models are from each other, in the mean."""
+    with torch.no_grad():
+        old, new = (model(*inputs(2, 64, 96)).logits for model in (before, after))
+    return (old - new).abs().mean().item()
+
+
+def test_it_answers_nearly_as_before(checkpoint: Path, tmp_path: Path) -> None:
     assert main([str(checkpoint), str(tmp_path / "out"), "--depths", *DEPTHS]) == 0
     before, after = load(checkpoint), load(tmp_path / "out")
     assert [len(stage.blocks) for stage in after.stages] == after.config.depths == [1, 3, 5, 2]
-    photos, ids, mask = inputs(2, 64, 96)
-    with torch.no_grad():
-        old, new = (model(photos, ids, mask, output_insides=True) for model in (before, after))
-    assert torch.equal(old.logits, new.logits) and torch.equal(old.evidence, new.evidence)
-    assert torch.equal(old.uncertainty, new.uncertainty), "the last block's S, which map_U is made of"
+    assert error(before, after) < 0.05 * error(before, small_model(seed=1, text_config=before.config.text_config))
 
 
-def test_a_new_block_is_the_one_after_it_but_for_its_layer_scales(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_block_becomes_two_of_half_the_length(checkpoint: Path, tmp_path: Path) -> None:
     main([str(checkpoint), str(tmp_path / "out"), "--depths", *DEPTHS])
     before, after = load(checkpoint).stages[2].blocks, load(tmp_path / "out").stages[2].blocks
-    of = [0, 1, 1, 2, 2]  # the last two are doubled
-    for place, (block, source) in enumerate(zip(after, of, strict=True)):
-        is_new = place in (1, 3)
-        for key, value in block.state_dict().items():
-            scales = is_new and key.startswith("layer_scale")
-            assert torch.equal(value, torch.zeros_like(value) if scales else before[source].state_dict()[key]), key
-
-
-def test_new_blocks_learn(checkpoint: Path, tmp_path: Path) -> None:
-    main([str(checkpoint), str(tmp_path / "out"), "--depths", *DEPTHS])
-    model = load(tmp_path / "out").train()
-    model(*inputs(2, 64, 64)).logits[:, 1].mean().backward()
-    for block in (model.stages[1].blocks[1], model.stages[2].blocks[1], model.stages[3].blocks[0]):
-        assert block.layer_scale1.grad.abs().min() > 0 and block.layer_scale2.grad.abs().min() > 0
+    for place, source in enumerate([0, 1, 1, 2, 2]):  # the last two are doubled
+        for key, value in after[place].state_dict().items():
+            was = before[source].state_dict()[key]
+            assert torch.equal(value, was / 2 if source and key.startswith("layer_scale") else was), (place, key)
 
 
 def test_what_is_not_deepened_keeps_its_bytes(checkpoint: Path, tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""A deeper checkpoint that answers as before: python -m train.deepen CHECKPOINT OUT --depths 3 3 8 3
+"""A deeper checkpoint that answers nearly as before: python -m train.deepen CHECKPOINT OUT --depths 3 3 8 3
 
 A network that knows its training photos no better than others has not too few photos but too little that learns. Here
-it gets more blocks, each a copy of the one after it whose layer scales are 0, so that it adds nothing until it is
-trained ("Net2Net", Chen et al., ICLR 2016, deepens a network by such identities).
+it gets more blocks: one becomes two of the same weights, each with half of its layer scales, as one step along a path
+becomes two of half the length (Chang et al., Multi-level Residual Networks from Dynamical Systems View, ICLR 2018).
+Training then lets the two differ. Layer scales of 0 in new blocks would change no answer at all, but hardly leave 0.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ INDEX = "model.safetensors.index.json"
 
 
 def deepen(checkpoint: Path, out: Path, *, depths: list[int]) -> None:
-    """Writes `checkpoint` to the new folder `out` with `depths` (N_1..N_4) blocks a stage, and the same answers.
+    """Writes `checkpoint` to the new folder `out` with `depths` (N_1..N_4) blocks a stage.
 
     A weights file without a block of a deepened stage is copied as it is.
     Raises CheckpointError for what is no whole checkpoint, ValueError for a stage that would lose blocks or more than
@@ -64,8 +65,7 @@ def _write_json(file: Path, content: dict, *, indent: int) -> None:
 def deeper_weights(weights: dict[str, Tensor], *, before: list[int], depths: list[int]) -> dict[str, Tensor]:
     """The state dict of a model of `before` blocks a stage as that of one of `depths`.
 
-    The last blocks of a stage are those that are doubled, and the new one goes in front: it sees what the block after
-    it has seen so far, so the batch norms' statistics hold, and the last block, whose S_i makes map_U, stays the last.
+    The last blocks of a stage are those that become two. The batch norms' statistics hold for both, nearly.
     """
     deeper = {}
     for key, value in weights.items():
@@ -75,12 +75,13 @@ def deeper_weights(weights: dict[str, Tensor], *, before: list[int], depths: lis
             continue
         stage, block, rest = int(found[1]), int(found[2]), found[3]
         new = depths[stage] - before[stage]
-        doubled = block - (before[stage] - new)  # from 0 on among those that are doubled; negative where it is not
-        place = block if doubled < 0 else block + doubled + 1
-        deeper[f"stages.{stage}.blocks.{place}.{rest}"] = value
-        if doubled >= 0:
-            copy = torch.zeros_like(value) if rest.startswith("layer_scale") else value.clone()
-            deeper[f"stages.{stage}.blocks.{place - 1}.{rest}"] = copy
+        doubled = block - (before[stage] - new)  # from 0 on among those that become two; negative where it stays one
+        if doubled < 0:
+            deeper[key] = value
+            continue
+        value = value / 2 if rest.startswith("layer_scale") else value
+        for place in (block + doubled, block + doubled + 1):
+            deeper[f"stages.{stage}.blocks.{place}.{rest}"] = value.clone()
     return deeper
 
 
