@@ -17,15 +17,14 @@ import sys
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import Tensor
 
 from slvit.checkpoint import load_checkpoint
 from slvit.errors import CheckpointError
-from train.state import replace_file
+from train.export import write_json, write_weights
 
 BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\.(.+)")
-INDEX = "model.safetensors.index.json"
 
 
 def change_depth(checkpoint: Path, out: Path, *, depths: list[int]) -> None:
@@ -43,28 +42,15 @@ def change_depth(checkpoint: Path, out: Path, *, depths: list[int]) -> None:
             fewest = (old + 1) // 2
             raise ValueError(f"Stage {number} is {old} deep: it can have {fewest} to {2 * old} blocks, not {new}.")
     shutil.copytree(checkpoint, out)
-    parts = {file: load_file(file) for file in sorted(out.glob("*.safetensors"))}
-    where = {key: file for file, part in parts.items() for key in part}
+    parts = {file.name: load_file(file) for file in sorted(out.glob("*.safetensors"))}
+    where = {key: name for name, part in parts.items() for key in part}
     weights = {key: tensor for part in parts.values() for key, tensor in part.items()}
     changed = weights_at_depth(weights, before=before, depths=depths)
     for key in changed.keys() - where.keys():  # a new block's: beside the first of its stage
         where[key] = where[BLOCK.sub(r"stages.\1.blocks.0.\3", key)]
-    for file, part in parts.items():
-        new = {key: tensor for key, tensor in changed.items() if where[key] == file}
-        if new.keys() != part.keys() or any(not torch.equal(new[key], part[key]) for key in new):
-            replace_file(file, save(new, metadata={"format": "pt"}))
-    index = {
-        "metadata": {"total_size": sum(tensor.nbytes for tensor in changed.values())},
-        "weight_map": {key: where[key].name for key in changed},
-    }
-    if (out / INDEX).exists():
-        _write_json(out / INDEX, index, indent=1)
+    write_weights(out, {name: {key: changed[key] for key in changed if where[key] == name} for name in parts})
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
-    _write_json(out / "config.json", {**config, "depths": list(depths)}, indent=2)
-
-
-def _write_json(file: Path, content: dict, *, indent: int) -> None:
-    replace_file(file, json.dumps(content, indent=indent, sort_keys=True).encode() + b"\n")
+    write_json(out / "config.json", {**config, "depths": list(depths)}, indent=2)
 
 
 def weights_at_depth(weights: dict[str, Tensor], *, before: list[int], depths: list[int]) -> dict[str, Tensor]:
@@ -95,10 +81,10 @@ def weights_at_depth(weights: dict[str, Tensor], *, before: list[int], depths: l
 def places_of(block: int, *, before: int, after: int) -> list[int]:
     """Where a block of `before` goes among `after`: to one place, two of its own, or one shared with a neighbour."""
     if after >= before:
-        alone = before - (after - before)  # so many blocks from the first on stay as they are
+        alone = 2 * before - after  # so many blocks from the first on stay as they are
         past = block - alone
         return [block] if past < 0 else [alone + 2 * past, alone + 2 * past + 1]
-    alone = after - (before - after)
+    alone = 2 * after - before
     return [block if block < alone else alone + (block - alone) // 2]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -12,6 +13,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 from transformers import BertConfig
 
+from slvit.checkpoint import SHARDS, WEIGHTS
 from slvit.config import FIELDS
 from slvit.model import SLViTModel
 from slvit.processor import SLViTProcessor
@@ -19,7 +21,6 @@ from train.state import replace_file
 
 FROZEN = "model-frozen.safetensors"  # what was never trained: the same bytes in every version of a checkpoint
 TRAINED = "model-trained.safetensors"
-INDEX = "model.safetensors.index.json"
 
 
 def export(
@@ -45,16 +46,7 @@ def export(
         FROZEN: {key: tensor for key, tensor in tensors.items() if key in frozen},
         TRAINED: {key: tensor for key, tensor in tensors.items() if key not in frozen},
     }
-    index = {
-        "metadata": {"total_size": sum(tensor.nbytes for tensor in tensors.values())},
-        "weight_map": {key: name for name, part in files.items() for key in part},
-    }
-    for name, part in files.items():
-        if not part:
-            (folder / name).unlink(missing_ok=True)
-        elif not _holds(folder / name, part):
-            write_whole(folder / name, save(part, metadata={"format": "pt"}))
-    write_whole(folder / INDEX, json.dumps(index, indent=1, sort_keys=True).encode() + b"\n")
+    write_weights(folder, files)
     config = model.config.to_diff_dict() | {name: getattr(model.config, name) for name in FIELDS}
     config |= {"architectures": [type(model).__name__], "dtype": str(dtype).removeprefix("torch.")}
     config["text_config"] = {
@@ -62,8 +54,26 @@ def export(
         for key, value in BertConfig(**model.config.text_config.to_dict()).to_diff_dict().items()
         if key not in ("dtype", "architectures", "_name_or_path", "transformers_version")
     }
-    write_whole(folder / "config.json", json.dumps(config, indent=2, sort_keys=True).encode() + b"\n")
+    write_json(folder / "config.json", config, indent=2)
     processor.save_pretrained(folder)
+
+
+def write_weights(folder: Path, files: dict[str, dict[str, Tensor]]) -> None:
+    """Writes the weights files of a checkpoint, by name, and their index, which a lone model.safetensors needs not.
+
+    A file that holds these very tensors is left alone, one that would hold none is removed.
+    """
+    for name, part in files.items():
+        if not part:
+            (folder / name).unlink(missing_ok=True)
+        elif not _holds(folder / name, part):
+            write_whole(folder / name, save(part, metadata={"format": "pt"}))
+    if files.keys() != {WEIGHTS}:
+        index = {
+            "metadata": {"total_size": sum(tensor.nbytes for part in files.values() for tensor in part.values())},
+            "weight_map": {key: name for name, part in files.items() for key in part},
+        }
+        write_json(folder / SHARDS, index, indent=1)
 
 
 def export_like(like: Path, out: Path, weights: dict[str, Tensor]) -> None:
@@ -91,6 +101,10 @@ def _holds(path: Path, part: dict[str, Tensor]) -> bool:
     return there.keys() == part.keys() and all(
         there[key].dtype == tensor.dtype and torch.equal(there[key], tensor) for key, tensor in part.items()
     )
+
+
+def write_json(path: Path, content: dict[str, Any], *, indent: int) -> None:
+    write_whole(path, json.dumps(content, indent=indent, sort_keys=True).encode() + b"\n")
 
 
 def write_whole(path: Path, content: bytes) -> None:
