@@ -28,6 +28,7 @@ PEOPLE = set(
 PLACE_WORDS = set("left right middle center centre front back top bottom behind near far first second third".split())
 MIRRORED = {"left": "right", "leftmost": "rightmost", "lft": "rt", "lefthand": "righthand"}
 MIRRORED |= {"right": "left", "rightmost": "leftmost", "rt": "lft", "rite": "lft", "righthand": "lefthand"}
+CLOTHES = {"upper": (0.2, 0.48), "lower": (0.56, 0.85)}  # where they surely are, in shares of a person's height
 GAP = 0.06  # share of the photo that two things must lie apart to be ordered
 
 
@@ -72,14 +73,7 @@ class Describer:
         if part not in thing.colours:
             if self._colours is None:
                 self._colours = colour_names(self.scene.photo)
-            mask = thing.mask
-            if part != "all":
-                H = mask.shape[0]
-                top, tall = thing.box[1] * H, thing.height * H
-                low, high = (0.2, 0.48) if part == "upper" else (0.56, 0.85)
-                mask = mask.copy()
-                mask[: round(top + low * tall)] = False
-                mask[round(top + high * tall) :] = False
+            mask = thing.mask if part == "all" else thing.between(*CLOTHES[part])
             thing.colours[part] = colour_shares(self._colours, mask)
         return thing.colours[part]
 
@@ -375,6 +369,21 @@ class Describer:
             return self._worn(index, "upper")
         return main_colour(self.shares(index))
 
+    def by_colour(self, index: int, part: str, colour: str) -> list[Made]:
+        """Expressions for one thing that name `colour`, if its clothes ("upper", "lower") or itself ("all") have it.
+
+        Where it is the only one of its kind too, for people say more than they need.
+        """
+        measured = main_colour(self.shares(index)) if part == "all" else self._worn(index, part)
+        if measured != colour:
+            return []
+        made = [one for one in self.of(index) if colour in one.text.split() and one.kind != "human"]
+        if not made and self._same(index) == [index]:
+            noun = self.noun(index)
+            text = f"{colour} {noun}" if part == "all" else wordings.clothed(noun, colour, part, self.rng)
+            made = [Made(self.the(text), "only", (index,))]
+        return made
+
     def _worn(self, index: int, part: str) -> str | None:
         thing = self.scene.things[index]
         H, W = thing.mask.shape
@@ -620,14 +629,7 @@ class Describer:
         ways += ["colour"] if known else []
         ways += ["count"] if counted else []
         gone = [c for c in away if c in HELD]
-        worn = [self.shares(j, "upper") for j, t in enumerate(things) if t.category == "person"]
-        if persons and "person" in self.scene.complete and all(worn) and len(worn) <= 5:
-            unworn = [
-                c
-                for c in ("red", "yellow", "green", "blue", "pink", "orange", "purple")
-                if all(s.get(c, 0.0) < 0.02 for s in worn)
-            ]
-            ways += ["clothes"] * 2 if unworn else []
+        ways += ["clothes"] * 2 if persons and self._unworn() else []
         ways += ["holding"] if persons and gone else []
         if not ways:
             return None
@@ -637,9 +639,7 @@ class Describer:
             suffix = self.pick("", "", "", " on the left", " on right", " in the middle", " in front")
             return Made(self.the(noun) + suffix, "absent", ())
         if way == "clothes":
-            return Made(
-                self.the(wordings.clothed(self.noun(persons[0]), self.pick(*unworn), "upper", self.rng)), "absent", ()
-            )
+            return self.in_no_colour(persons[0])
         if way == "holding":
             noun, held = self.noun(persons[0]), self.pick(*names(self.pick(*gone)))
             verb = self.pick("with", "holding", "with the")
@@ -652,7 +652,16 @@ class Describer:
             word = self.pick(*ORDINALS[min(4, len(same) + 1)])
             side = self.pick("left", "right")
             return Made(f"{word} {self.noun(index)} from {self.pick(side, 'the ' + side)}", "absent", ())
-        index = known[int(self.rng.integers(len(known)))]
+        return self.in_no_colour(known[int(self.rng.integers(len(known)))])
+
+    def in_no_colour(self, index: int) -> Made | None:
+        """The name of a thing with a colour that none of its kind has here, of a person that of the upper clothes."""
+        if self.scene.things[index].category == "person":
+            unworn = self._unworn()
+            if not unworn:
+                return None
+            worn = wordings.clothed(self.noun(index), self.pick(*unworn), "upper", self.rng)
+            return Made(self.the(worn), "absent", ())
         same = self._same(index)
         shares = [self.shares(j) for j in same]
         if not same or any(not one for one in shares):
@@ -663,6 +672,14 @@ class Describer:
         if not free:
             return None
         return Made(self.the(f"{self.pick(*free)} {self.noun(index)}"), "absent", ())
+
+    def _unworn(self) -> list[str]:
+        """Colours that nobody wears here; none where somebody may be unmarked, or too small to tell."""
+        worn = [self.shares(j, "upper") for j, t in enumerate(self.scene.things) if t.category == "person"]
+        if "person" not in self.scene.complete or not all(worn) or len(worn) > 5:
+            return []
+        vivid = ("red", "yellow", "green", "blue", "pink", "orange", "purple")
+        return [c for c in vivid if all(s.get(c, 0.0) < 0.02 for s in worn)]
 
     def away(self) -> list[str]:
         """Categories of which certainly nothing is there, nor anything that could be taken for it."""

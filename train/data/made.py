@@ -12,7 +12,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from slvit.errors import PhotoError
-from train.data import augment, coco, remade
+from train.data import augment, coco, recolour, remade
 from train.data.augment import CutOut
 from train.data.broken import BrokenPhotos
 from train.data.coco import AnnotatedPhoto
@@ -37,6 +37,8 @@ class Recipe:
     target fills its photo from side to side), or, where the words are true of the whole photo only, another photo.
     pasted: scenes with pasted objects; one_kind: of these, with objects of one kind at like sizes. crowds: of these
     again, with people whom somebody called man, woman or child, where nobody else is.
+    dyed: scenes in which clothes or a thing have got another colour, with expressions that name it (see
+    train.data.recolour); other_colour: of these, expressions for a colour that nothing of the kind there has.
     remade: scenes made for the sentences in the file `sentences` (see train.data.remade), where one is named.
     groups, absent: samples whose target is several things, or nothing. masked_patches: of samples, some patches grey.
     sources_left_out: names of sources that are not used. emphasis: by source, how much oftener than by the rule its
@@ -54,6 +56,8 @@ class Recipe:
     crowds: float = 0.3
     groups: float = 0.06
     absent: float = 0.09
+    dyed: float = 0.0
+    other_colour: float = 0.15
     remade: float = 0.08
     masked_patches: float = 0.12
     typing_errors: float = 0.03
@@ -177,6 +181,8 @@ class MadeSamples(Dataset):
             return self._plain(rng, size, at, number, whole=True, human=True)
         if drawn > 1 - recipe.remade and self.sentences:
             return self._remade(rng, size)
+        if recipe.dyed and rng.random() < recipe.dyed:
+            return self._dyed(rng, size)
         if rng.random() < recipe.pasted and self.backgrounds and self.donors:
             return self._pasted(rng, size)
         whole = rng.random() < recipe.whole
@@ -286,6 +292,31 @@ class MadeSamples(Dataset):
                 made, text = augment.mirror(made), swap_sides(text)
             return self._finished(made, [Made(text, "several", (target,))], rng)
         return None
+
+    def _dyed(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+        """A scene where a person's clothes, or another thing, and sometimes one of its kind, have another colour."""
+        name = "people" if rng.random() < 0.5 and "people" in self.pools else "everyday"
+        at, number = self._drawn_from(name if name in self.pools else next(iter(self.pools)), rng)
+        photo = self.photos[at]
+        if photo.annotations[number].get("region") or photo.garments:
+            return None
+        scene, numbers = self._cut(photo, photo.annotations[number]["bbox"], rng, size)
+        if number not in numbers:
+            return None
+        index = numbers.index(number)
+        part = "all" if scene.things[index].category != "person" else "upper" if rng.random() < 0.75 else "lower"
+        colours = [str(colour) for colour in rng.permutation(list(recolour.DYES))]
+        made = recolour.dyed(scene, index, part, colours[0], rng=rng)
+        if made is None:
+            return None
+        kin = [j for j, t in enumerate(made.things) if j != index and t.category == made.things[index].category]
+        if kin and rng.random() < 0.4:
+            made = recolour.dyed(made, int(rng.choice(kin)), part, colours[1], rng=rng) or made
+        describer = Describer(made, rng)
+        if rng.random() < self.recipe.other_colour:
+            other = describer.in_no_colour(index)
+            return self._finished(made, [other] if other else [], rng)
+        return self._finished(made, describer.by_colour(index, part, colours[0]), rng)
 
     # --- parts --------------------------------------------------------------------------------------------------------
 

@@ -53,6 +53,15 @@ class Thing:
     def height(self) -> float:
         return self.box[3] - self.box[1]
 
+    def between(self, low: float, high: float) -> np.ndarray:
+        """The mask from `low` to `high` of its height, counted from its top: bool H×W."""
+        H = self.mask.shape[0]
+        top, tall = self.box[1] * H, self.height * H
+        mask = self.mask.copy()
+        mask[: round(top + low * tall)] = False
+        mask[round(top + high * tall) :] = False
+        return mask
+
 
 @dataclass
 class Scene:
