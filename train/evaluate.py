@@ -36,6 +36,7 @@ from slvit.photo import open_photo
 from slvit.pictures import contact_sheet
 from slvit.processor import SLViTProcessor, input_size
 from slvit.segmenter import choose_device
+from train.data import written
 from train.data.example import Example
 from train.data.layout import DATASETS, examples_of, partition_of, splits_of, the_dataset_in
 from train.metrics import Scores, is_found, measure
@@ -382,6 +383,8 @@ def _run(args: argparse.Namespace) -> int:
     state = PartialState(cpu=device.type == "cpu")
     device = state.device if state.num_processes > 1 else device
     datasets = args.dataset or [the_dataset_in(args.data)]
+    if args.written and datasets != ["coco"]:
+        raise ValueError(f"--written speaks of a COCO-style folder, and {args.data} is {', '.join(datasets)}.")
     model, processor = load_checkpoint(args.checkpoint, device=device, dtype=torch.float32)
     model.to(memory_format=torch.channels_last)
     if args.top_k is not None:
@@ -395,9 +398,14 @@ def _run(args: argparse.Namespace) -> int:
     results, oiou = {}, {}
     for dataset in datasets:
         partition = partition_of(dataset, args.split_by)
-        for split in splits_of(dataset, partition) if args.split == ["all"] else args.split:
+        splits = splits_of(dataset, partition) if args.split == ["all"] else args.split
+        for split in [args.written.name] if args.written else splits:
             name = " ".join(part for part in (dataset, partition, split) if part)
-            examples = spread(examples_of(args.data, dataset, split=split, partition=partition), args.limit)
+            if args.written:
+                examples = written.examples(args.data, args.written)
+            else:
+                examples = examples_of(args.data, dataset, split=split, partition=partition)
+            examples = spread(examples, args.limit)
             scores = evaluate(
                 model, processor, examples, size=view.sizes, protocol=view.protocol, progress=True, **seeing
             )
@@ -442,6 +450,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", nargs="+", choices=DATASETS, help="left out, the layout of the data tells")
     parser.add_argument("--split", nargs="+", default=["val"], help='one or more, or "all": all but the training split')
     parser.add_argument("--split-by", choices=("unc", "umd", "google"), help="partition of refcocog: umd or google")
+    parser.add_argument("--written", type=Path, metavar="FILE", help="not a split: sentences of train/data/written.py")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="own", help="lavt: squashed, scored at 480×480")
     parser.add_argument("--size", type=sizes, help=SIZE)
     parser.add_argument("--top-k", type=int, metavar="K", help="patches URCE refines, of 225; 0: none (as trained)")
