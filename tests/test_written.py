@@ -71,7 +71,7 @@ def test_the_command_scores_them_instead_of_a_split(
     (result,) = json.loads((tmp_path / "out.json").read_text())["results"].values()
     assert [one["expression"] for one in result["records"]] == ["left square"]
     assert evaluate.main([*asked, "--data", str(tmp_path), "--dataset", "refcoco"]) == 2
-    assert "COCO-style folder" in capsys.readouterr().err
+    assert "--written speaks of a COCO-style folder" in capsys.readouterr().err
 
 
 def test_the_sentences_that_come_with_it_are_well_formed() -> None:
