@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +131,15 @@ def test_samples_name_the_colour_that_lies_under_their_mask(tmp_path: Path) -> N
             assert shares.get(colour, 0) > 0.4
         absent += not mask.any()
     assert len(set(named)) >= 7 and 2 <= absent <= 30
+
+
+def test_no_colour_is_denied_where_passers_by_are_unmarked(tmp_path: Path) -> None:
+    root = annotated_photos(tmp_path / "data", count=12)
+    index = root / "instances.json"
+    content = json.loads(index.read_text())
+    for image in content["images"]:
+        image["source"] = "street_people"
+    index.write_text(json.dumps(content))
+    recipe = Recipe(dyed=1.0, other_colour=0.9, absent=0, groups=0, phrases=0)
+    made = MadeSamples(root, recipe=recipe, seed=5, samples=30, size_of=lambda number: (96, 128))
+    assert all(made[number]["mask"].any() for number in range(30))

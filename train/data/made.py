@@ -313,7 +313,7 @@ class MadeSamples(Dataset):
         if kin and rng.random() < 0.4:
             made = recolour.dyed(made, int(rng.choice(kin)), part, colours[1], rng=rng) or made
         describer = Describer(made, rng)
-        if rng.random() < self.recipe.other_colour:
+        if photo.can_deny and rng.random() < self.recipe.other_colour:
             other = describer.in_no_colour(index)
             return self._finished(made, [other] if other else [], rng)
         return self._finished(made, describer.by_colour(index, part, colours[0]), rng)

@@ -1,6 +1,6 @@
 """Clothes and things in another colour.
 
-Of a thousand expressions made from photos as they are, one says that somebody wears yellow, none purple: a network
+Of 3,000 samples made from photos as they are, one meant somebody in yellow, one in purple and none in pink: a network
 learns of such colours that nobody wears them. Here the cloth itself is dyed: the pixels near the part's own colour take
 the new one, with the old one's light and shade.
 """
