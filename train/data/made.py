@@ -295,8 +295,7 @@ class MadeSamples(Dataset):
 
     def _dyed(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
         """A scene where a person's clothes, or another thing, and sometimes one of its kind, have another colour."""
-        name = "people" if rng.random() < 0.5 and "people" in self.pools else "everyday"
-        at, number = self._drawn_from(name if name in self.pools else next(iter(self.pools)), rng)
+        at, number = self._drawn_from("people" if rng.random() < 0.5 else "everyday", rng)
         photo = self.photos[at]
         if photo.annotations[number].get("region") or photo.garments:
             return None
@@ -325,9 +324,11 @@ class MadeSamples(Dataset):
         name = "people" if drawn < self.recipe.people else "other"
         if self.recipe.people <= drawn < self.recipe.people + self.recipe.everyday:
             name = "everyday"
-        return self._drawn_from(name if name in self.pools else next(iter(self.pools)), rng)
+        return self._drawn_from(name, rng)
 
     def _drawn_from(self, name: str, rng: np.random.Generator) -> tuple[int, int]:
+        """One of a pool, of the first that there is where that one is empty."""
+        name = name if name in self.pools else next(iter(self.pools))
         totals = self.totals[name]
         return self.pools[name][int(np.searchsorted(totals, rng.random() * totals[-1], side="right"))]
 
