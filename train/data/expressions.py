@@ -236,13 +236,14 @@ class Describer:
     def _ordered(self, index: int, same: list[int], noun: str) -> list[str]:
         """Order from left to right, where a rank counts all of `same`, so by a noun that means them all."""
         texts = self._sideways(index, same, noun)
-        if self._means_all(noun, same):
+        if self.means_all(noun, same):
             return texts
-        common = [name for name in names(self.scene.things[index].category) if self._means_all(name, same)]
+        common = [name for name in names(self.scene.things[index].category) if self.means_all(name, same)]
         counted = self._sideways(index, same, self.pick(*common)) if common else []
         return [text for text in texts if not _is_ranked(text)] + [text for text in counted if _is_ranked(text)]
 
-    def _means_all(self, noun: str, same: list[int]) -> bool:
+    def means_all(self, noun: str, same: list[int]) -> bool:
+        """Whether `noun` may be said of each of `same`."""
         return set(same) <= set(self.rivals(noun)) or all(noun in self.called(j) for j in same)
 
     def _sideways(self, index: int, same: list[int], noun: str) -> list[str]:
@@ -397,15 +398,24 @@ class Describer:
         texts: list[str] = []
         for phrase, members in self._told_by(index, same, noun):
             if 2 <= len(members) < len(same):
-                counts = noun not in phrase or self._means_all(noun, members)
-                for say in (self._sideways, self._up_and_down, self._depth):
-                    said = [text for text in say(index, members, phrase) if phrase in text]
-                    texts += said if counts else [text for text in said if not _is_ranked(text)]
+                counts = noun not in phrase or self.means_all(noun, members)
+                texts += self.placed(index, members, phrase, counted=counts)
             elif len(members) == 1:  # one difference would do: people give another that is true as well
                 x = self.scene.things[index].x
                 side = "left" if x < 0.36 else "right" if x > 0.64 else ""
                 if side:
                     texts += [f"{phrase} on {side}", f"{phrase} on the {side}", f"{side} {phrase}", f"{phrase} {side}"]
+        return texts
+
+    def placed(self, index: int, members: list[int], phrase: str, *, counted: bool) -> list[str]:
+        """`phrase` with a place by which the thing differs from all other `members`, of whom it is true as well.
+
+        counted: whether it may be "second {phrase} from left", that is whether it means all members.
+        """
+        texts: list[str] = []
+        for say in (self._sideways, self._up_and_down, self._depth):
+            said = [text for text in say(index, members, phrase) if phrase in text]
+            texts += said if counted else [text for text in said if not _is_ranked(text)]
         return texts
 
     def _told_by(self, index: int, same: list[int], noun: str) -> list[tuple[str, list[int]]]:

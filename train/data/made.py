@@ -12,13 +12,14 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from slvit.errors import PhotoError
-from train.data import augment, coco, recolour, remade
+from train.data import augment, coco, dressed, recolour, remade
 from train.data.augment import CutOut
 from train.data.broken import BrokenPhotos
 from train.data.coco import AnnotatedPhoto
 from train.data.expressions import Describer, Made, called_in, choose, has_colour, swap_sides
 from train.data.remade import Sentence
 from train.data.scene import Scene
+from train.data.worn import Dresser
 
 CACHED_PHOTOS = 5000  # decoded photos a worker keeps, about 0.4 MB each
 SMALLEST = 0.002  # a target's share of the sample's area: below it is a dozen pixels at 160×160
@@ -39,6 +40,8 @@ class Recipe:
     again, with people whom somebody called man, woman or child, where nobody else is.
     dyed: scenes in which clothes or a thing have got another colour, with expressions that name it (see
     train.data.recolour); other_colour: of these, expressions for a colour that nothing of the kind there has.
+    dressed: crowds of people cut from photos whose every garment is marked, told apart by what they wear and carry (see
+    train.data.dressed).
     remade: scenes made for the sentences in the file `sentences` (see train.data.remade), where one is named.
     groups, absent: samples whose target is several things, or nothing. masked_patches: of samples, some patches grey.
     sources_left_out: names of sources that are not used. emphasis: by source, how much oftener than by the rule its
@@ -58,6 +61,7 @@ class Recipe:
     absent: float = 0.09
     dyed: float = 0.0
     other_colour: float = 0.15
+    dressed: float = 0.0
     remade: float = 0.08
     masked_patches: float = 0.12
     typing_errors: float = 0.03
@@ -145,6 +149,7 @@ class MadeSamples(Dataset):
         weights = np.array([len(self.donors[name]) ** 0.5 for name in self.donor_names])
         self.donor_totals = np.cumsum(weights)
         self.backgrounds, self.deserted = backgrounds, self.lacking.get("person", [])
+        self.wardrobe = [at for at, photo in enumerate(self.photos) if dressed.can_be_dressed(photo)]
         self.deniers = [at for at in backgrounds if self.photos[at].can_deny]
         with_groups = [at for at, photo in enumerate(self.photos) if photo.groups]
         many = [at for at, photo in enumerate(self.photos) if 2 <= len(photo.annotations) <= 12 and photo.complete]
@@ -181,6 +186,8 @@ class MadeSamples(Dataset):
             return self._plain(rng, size, at, number, whole=True, human=True)
         if drawn > 1 - recipe.remade and self.sentences:
             return self._remade(rng, size)
+        if recipe.dressed and self.deserted and self.wardrobe and rng.random() < recipe.dressed:
+            return self._dressed(rng, size)
         if recipe.dyed and rng.random() < recipe.dyed:
             return self._dyed(rng, size)
         if rng.random() < recipe.pasted and self.backgrounds and self.donors:
@@ -316,6 +323,30 @@ class MadeSamples(Dataset):
             other = describer.in_no_colour(index)
             return self._finished(made, [other] if other else [], rng)
         return self._finished(made, describer.by_colour(index, part, colours[0]), rng)
+
+    def _dressed(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+        """People side by side, whole or from the waist up, one of them or a garment meant by what they wear."""
+        background, _ = self._cut(self.photos[self._fitting_one(self.deserted, rng, size)], None, rng, size)
+        close = rng.random() < 0.35
+        people = []
+        for _ in range(int(rng.choice([1, 2, 3, 4], p=[0.15, 0.45, 0.3, 0.1]))):
+            photo = self.photos[self.wardrobe[int(rng.integers(len(self.wardrobe)))]]
+            person = dressed.cut_out(photo, self._pixels(photo), mirrored=rng.random() < 0.5)
+            person = dressed.upper_part(person, rng.uniform(0.3, 0.7)) if close else person
+            people.append(dressed.in_new_colour(person, rng=rng) if rng.random() < 0.6 else person)
+        crowd = dressed.crowd(background, people, close=close, rng=rng)
+        if crowd is None:
+            return None
+        at, dresser, drawn = int(rng.integers(len(people))), Dresser(crowd, rng), rng.random()
+        if drawn < 0.12:
+            made = dresser.unworn(at)
+        elif drawn < 0.28:
+            made = dresser.garments(at)
+        elif drawn < 0.4:
+            made = dresser.describer.of(crowd.people[at])
+        else:
+            made = dresser.of(at)
+        return self._finished(crowd.scene, made, rng)
 
     # --- parts --------------------------------------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ def dyed(scene: Scene, index: int, part: str, colour: str, *, rng: np.random.Gen
     thing = scene.things[index]
     read = thing.mask if part == "all" else thing.between(*CLOTHES[part])  # H×W, where its own colour is read
     within = thing.mask if part == "all" else thing.between(*REACH[part])
-    photo = _in_cloth(scene.photo, read, within, _shade(colour, rng))
+    photo = in_cloth(scene.photo, read, within, shade(colour, rng))
     if photo is None:
         return None
     things = [replace(other, colours={}) for other in scene.things]
@@ -51,7 +51,11 @@ def dyed(scene: Scene, index: int, part: str, colour: str, *, rng: np.random.Gen
     return replace(scene, photo=photo, things=things, groups=[])
 
 
-def _in_cloth(photo: np.ndarray, read: np.ndarray, within: np.ndarray, shade: np.ndarray) -> np.ndarray | None:
+def in_cloth(photo: np.ndarray, read: np.ndarray, within: np.ndarray, new: np.ndarray) -> np.ndarray | None:
+    """The photo (uint8 H×W×3) with the cloth seen in the mask `read` dyed in `new` (RGB, 0..255) throughout `within`.
+
+    None where it is of no one colour, or of skin's.
+    """
     if np.count_nonzero(read) < MIN_PIXELS:
         return None
     lab = cv2.cvtColor(photo, cv2.COLOR_RGB2LAB).astype(np.float32)  # H×W×3
@@ -66,12 +70,12 @@ def _in_cloth(photo: np.ndarray, read: np.ndarray, within: np.ndarray, shade: np
         return None
     alpha = cv2.GaussianBlur(alpha * within, (3, 3), 0.7) * within
     light = lab[..., 0] / max(own[0], 8)  # 1 where the cloth is as light as on the whole
-    cloth = shade * np.clip(light, 0.5, 1.35)[..., None]
+    cloth = new * np.clip(light, 0.5, 1.35)[..., None]
     mixed = photo * (1 - alpha[..., None]) + cloth * alpha[..., None]
     return np.clip(mixed, 0, 255).astype(np.uint8)
 
 
-def _shade(colour: str, rng: np.random.Generator) -> np.ndarray:
-    """RGB, 0..255."""
+def shade(colour: str, rng: np.random.Generator) -> np.ndarray:
+    """A shade of `colour`, one of DYES: RGB, 0..255."""
     hsv = np.array([[[rng.integers(low, high + 1) for low, high in DYES[colour]]]], dtype=np.uint8)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32)
