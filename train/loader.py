@@ -142,12 +142,11 @@ def _samples_of(
 ) -> Dataset:
     root = Path(source.data)
     if source.dataset == "coco":
-        recipe = Recipe(**{key: tuple(v) if isinstance(v, list) else v for key, v in config.recipe.items()})
         if without_photos:
             refuse_photos(root, without_photos)
         return MadeSamples(
             root,
-            recipe=recipe,
+            recipe=Recipe.of(config.recipe),
             seed=seed,
             samples=config.samples,
             size_of=size_of,

@@ -1,18 +1,19 @@
-"""What lies in a data folder and what is wrong with it, and photos with names made into training photos.
+"""What lies in a data folder and what is wrong with it, photos with names made into training photos, samples to see.
 
 python -m train.data check PATH counts photos, objects and expressions by split, sets published numbers beside them, and
 names every missing photo and every broken mask. Ends with 0 when all is well, 1 when something is missing or broken, 2
-when nothing can be checked. python -m train.data outline: see train/data/outline.py.
+when nothing can be checked. outline: see train/data/outline.py. samples: see train/data/samples.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from train.data import coco, folder, outline, refcoco
+from train.data import coco, folder, outline, refcoco, samples
 from train.data.layout import datasets_in, the_dataset_in
 from train.data.refcoco import Counts
 
@@ -21,7 +22,7 @@ SHOWN = 20  # problems of one data set that are named without --all
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m train.data", description="Look after data folders.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="check|outline")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="check|outline|samples")
     check = commands.add_parser("check", help="say what is there and what is missing or broken")
     check.add_argument("path", type=Path, help="root of the data")
     check.add_argument("--all", action="store_true", help=f"name every problem, not only the first {SHOWN}")
@@ -30,8 +31,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     named.add_argument("--network", type=Path, required=True, metavar="ONNX", help="U²-Net's u2net.onnx")
     named.add_argument("--into", type=Path, required=True, metavar="MASKS", help="folder of instances.json and photos/")
     named.add_argument("--out", type=Path, required=True, metavar="OUT", help="new folder: MASKS and these photos")
+    made = commands.add_parser("samples", help="write made samples out, to look at or to score on")
+    made.add_argument("data", type=Path, metavar="DATA", help="folder of instances.json and photos/")
+    made.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder")
+    made.add_argument("--recipe", type=json.loads, default={}, metavar="JSON", help="fields of Recipe, as in training")
+    made.add_argument("--split", default="val", help="of whose photos they are made (val)")
+    made.add_argument("--count", type=int, default=240, metavar="N", help="how many (240)")
+    made.add_argument("--size", type=int, default=256, metavar="PIXELS", help="root of a sample's area (256)")
+    made.add_argument("--seed", type=int, default=0, help="another gives other samples (0)")
     args = parser.parse_args(arguments)
     try:
+        if args.command == "samples":
+            asked = {"split": args.split, "count": args.count, "size": args.size, "seed": args.seed}
+            print(samples.write(args.data, out=args.out, recipe=args.recipe, **asked))
+            return 0
         if args.command == "outline":
             return _outline(args.named, args.network, into=args.into, out=args.out)
         sets = list(dict.fromkeys((*datasets_in(args.path), *_begun(args.path))))

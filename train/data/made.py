@@ -69,6 +69,11 @@ class Recipe:
     emphasis: dict[str, float] = field(default_factory=dict)
     sentences: str = ""
 
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Recipe:
+        """From a config's JSON, in which tuples are lists."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+
 
 class MadeSamples(Dataset):
     """Sample i: {"photo": uint8 H×W×3, "mask": uint8 H×W, "text": str, "kind": str}, a function of (seed, i) alone.
@@ -78,7 +83,15 @@ class MadeSamples(Dataset):
     """
 
     def __init__(
-        self, root: Path, *, recipe: Recipe, seed: int, samples: int, size_of: Any, broken_photos: int = 20
+        self,
+        root: Path,
+        *,
+        recipe: Recipe,
+        seed: int,
+        samples: int,
+        size_of: Any,
+        broken_photos: int = 20,
+        split: str = "train",
     ) -> None:
         self.recipe = recipe
         self.seed = seed
@@ -87,12 +100,12 @@ class MadeSamples(Dataset):
         self.photos = [
             photo
             for photo in coco.read(root)
-            if photo.split == "train" and photo.annotations and photo.source not in recipe.sources_left_out
+            if photo.split == split and photo.annotations and photo.source not in recipe.sources_left_out
         ]
         if not self.photos:
-            raise ValueError(f"{root} holds no annotated photo of split 'train': nothing can be trained on.")
+            raise ValueError(f"{root} holds no annotated photo of split {split!r}: nothing can be made.")
         if unknown := sorted(recipe.emphasis.keys() - {photo.source for photo in self.photos}):
-            raise ValueError(f"recipe: emphasis names {unknown[0]!r}, but no training photo of {root} is from there.")
+            raise ValueError(f"recipe: emphasis names {unknown[0]!r}, but no {split} photo of {root} is from there.")
         self._weigh()
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         self._places = {photo.id: at for at, photo in enumerate(self.photos)}
