@@ -184,6 +184,15 @@ def test_women_are_known_by_what_men_do_not_wear(tmp_path: Path) -> None:
     assert dressed.cut_out(photo, coco.pixels(photo), mirrored=False).called == ("woman",)
 
 
+def test_men_are_known_by_their_photo(tmp_path: Path) -> None:
+    root = garment_photos(tmp_path / "data")
+    photo = coco.read(root)[-1]
+    (root / "photos" / "51.png").rename(root / "photos" / "ccp__0261.png")
+    known = replace(photo, file=photo.file.with_name("ccp__0261.png"))
+    assert dressed.cut_out(known, coco.pixels(known), mirrored=False).called == ("man",)
+    assert not dressed.MEN & {"", "51"} and all(len(number) == 4 for number in dressed.MEN)
+
+
 # --- words ------------------------------------------------------------------------------------------------------------
 
 

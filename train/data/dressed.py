@@ -17,6 +17,15 @@ from train.data.scene import Scene, Thing
 
 CARRIED = frozenset(("bag", "purse", "wallet"))
 FEMALE = frozenset("dress skirt blouse heels pumps stockings tights leggings romper bodysuit bra purse".split())
+# Photos of Clothing Co-Parsing that show a man, seen by eye where no garment says woman.
+MEN = frozenset(
+    "0004 0008 0021 0026 0028 0035 0039 0043 0046 0048 0051 0055 0061 0065 0071 0080 0114 0115 0119 0123 0149 "
+    "0191 0207 0208 0217 0225 0231 0233 0237 0240 0241 0245 0252 0261 0288 0292 0295 0307 0311 0320 0342 0356 "
+    "0364 0391 0395 0399 0410 0417 0424 0427 0433 0445 0449 0455 0458 0462 0465 0467 0468 0469 0490 0492 0494 "
+    "0503 0505 0510 0523 0525 0542 0561 0566 0571 0574 0582 0595 0598 0636 0654 0657 0678 0686 0699 0714 0723 "
+    "0737 0739 0744 0775 0788 0789 0791 0810 0816 0818 0820 0822 0831 0843 0844 0861 0862 0866 0868 0873 0882 "
+    "0883 0902 0906 0909 0915 0934 0941 0944 0947 0950 0952 0954 0956 0964 0970 0973 0981 0983 0987 0989".split()
+)
 DYED = frozenset(  # large enough that its colour is what one sees first
     "coat jacket blazer cardigan cape hoodie vest suit shirt t-shirt blouse top sweater sweatshirt dress romper jumper "
     "skirt pants jeans leggings shorts scarf hat bag purse".split()
@@ -73,7 +82,7 @@ def cut_out(photo: AnnotatedPhoto, pixels: np.ndarray, *, mirrored: bool) -> Per
     return Person(
         np.ascontiguousarray(pixels[box][:, ::step]),
         {name: np.ascontiguousarray(mask[box][:, ::step]) for name, mask in masks.items()},
-        ("woman",) if FEMALE & masks.keys() else (),
+        ("woman",) if FEMALE & masks.keys() else ("man",) if photo.file.stem.removeprefix("ccp__") in MEN else (),
     )
 
 
