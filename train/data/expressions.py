@@ -16,7 +16,20 @@ import numpy as np
 
 from train.data import wordings
 from train.data.colours import COLOURS, colour_names, colour_shares, main_colour
-from train.data.names import GROWN, HELD, KINDS, RIDDEN, SEXES, SHARED, STANDING, YOUNG, is_plural, names, plural
+from train.data.names import (
+    GROWN,
+    HELD,
+    KINDS,
+    RIDDEN,
+    SEXES,
+    SHARED,
+    STANDING,
+    YOUNG,
+    is_plural,
+    names,
+    plural,
+    with_article,
+)
 from train.data.scene import Scene, Thing
 from train.data.wordings import ORDINALS
 
@@ -97,7 +110,7 @@ class Describer:
         if self.chance(0.35):
             return f"the {noun}"
         if self.chance(0.06) and not is_plural(noun):
-            return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+            return with_article(noun)
         return noun
 
     def noun(self, index: int) -> str:
@@ -504,7 +517,7 @@ class Describer:
         if things[index].category != "person":
             return []
         texts = []
-        for category in {t.category for t in things if t.category in HELD | RIDDEN} & self.scene.complete:
+        for category in sorted({t.category for t in things if t.category in HELD | RIDDEN} & self.scene.complete):
             ones = [j for j, t in enumerate(things) if t.category == category]
             mine = [j for j in ones if self.touches(index, j)]
             if not mine or any(self.touches(other, j) for other in same if other != index for j in ones):

@@ -254,6 +254,13 @@ def is_plural(name: str) -> bool:
     return name in PLURALS or name.split()[-1] in PLURALS
 
 
+def with_article(word: str) -> str:
+    """ "a coat", "an umbrella"; a plural as it is."""
+    if is_plural(word):
+        return word
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
 def names(category: str) -> tuple[str, ...]:
     """The words for one instance of `category`."""
     return SYNONYMS.get(category, (category,))

@@ -14,7 +14,7 @@ import numpy as np
 from train.data.colours import MIN_PIXELS, main_colour
 from train.data.dressed import CARRIED, Crowd
 from train.data.expressions import Describer, Made
-from train.data.names import is_plural
+from train.data.names import with_article
 
 # By category: what people call it, and how much oftener than other garments it is named.
 WORDS: dict[str, tuple[tuple[str, ...], float]] = {
@@ -96,7 +96,6 @@ class Dresser:
 
     def __init__(self, crowd: Crowd, rng: np.random.Generator) -> None:
         self.crowd = crowd
-        self.rng = rng
         self.describer = Describer(crowd.scene, rng)
 
     def shares(self, at: int, category: str) -> dict[str, float]:
@@ -150,7 +149,7 @@ class Dresser:
         noun = self.describer.noun(people[at])
         counted = self.describer.means_all(noun, people)
         whose = self.describer.placed(people[at], people, noun, counted=counted) if len(people) > 1 else []
-        whose += [look.phrase for look in self._in_colour(at, noun) if look.members == (at,)]
+        whose += [look.phrase for look in self._in_colour(at, noun)]
         made = []
         for category in self._named(at):
             words, weight = WORDS[category]
@@ -254,7 +253,11 @@ class Dresser:
             worn = all(category in self.crowd.worn[j] and self._shows(j, category) for j in others)
             if worn and not self._may_have(at, category):
                 word = self.describer.pick(*WORDS[category][0])
-                phrases = [f"{noun} without {_a(word)}", f"{noun} with no {word}", f"{noun} not wearing {_a(word)}"]
+                phrases = [
+                    f"{noun} without {with_article(word)}",
+                    f"{noun} with no {word}",
+                    f"{noun} not wearing {with_article(word)}",
+                ]
                 phrases = phrases[:2] if category in CARRIED else phrases
                 found.append(Look(self.describer.pick(*phrases, f"{noun} without {word}"), (at,), 0.6))
         return found
@@ -265,13 +268,28 @@ class Dresser:
         if category in CARRIED:
             verb = self.describer.pick("with", "with", "with", "carrying", "holding")
             return self.describer.pick(
-                f"{noun} {verb} {word}", f"{noun} {verb} {_a(word)}", f"{noun} {verb} the {word}", f"{noun} w {word}"
+                f"{noun} {verb} {word}",
+                f"{noun} {verb} {with_article(word)}",
+                f"{noun} {verb} the {word}",
+                f"{noun} w {word}",
             )
-        said = [f"{noun} with {word}", f"{noun} wearing {_a(word)}", f"{noun} in {word}", f"{noun} with the {word}"]
+        said = [
+            f"{noun} with {word}",
+            f"{noun} wearing {with_article(word)}",
+            f"{noun} in {word}",
+            f"{noun} with the {word}",
+        ]
         if category in ON_THE_HEAD or category == "tie":
-            return self.describer.pick(*said, f"{noun} with {_a(word)}", f"{noun} {word}", f"{noun} with {word} on")
-        said += [f"{noun} in {word}", f"{noun} in the {word}", f"{noun} in the {word}", f"{noun} in {_a(word)}"]
-        said += [f"{noun} wearing {word}", f"{noun} who is wearing {_a(word)}"]
+            return self.describer.pick(
+                *said, f"{noun} with {with_article(word)}", f"{noun} {word}", f"{noun} with {word} on"
+            )
+        said += [
+            f"{noun} in {word}",
+            f"{noun} in the {word}",
+            f"{noun} in the {word}",
+            f"{noun} in {with_article(word)}",
+        ]
+        said += [f"{noun} wearing {word}", f"{noun} who is wearing {with_article(word)}"]
         said += [f"{noun} {word}", f"{noun} {word}", f"{word} {noun}"] if " " in word else []
         return self.describer.pick(*said)
 
@@ -288,10 +306,3 @@ class Dresser:
 
 def _alike(category: str) -> frozenset[str]:
     return ALIKE.get(category, frozenset((category,)))
-
-
-def _a(word: str) -> str:
-    """With its article, a plural without."""
-    if is_plural(word):
-        return word
-    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
