@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask as coco_mask
 from training import ROOT, annotated_photos
 
 from train import evaluate
 from train.data import written
+from train.data.made import MadeSamples, Recipe
 
 
 @pytest.fixture
@@ -51,6 +53,7 @@ def test_what_is_alone_of_its_kind_counts_as_such(folder: Path) -> None:
     [
         {"photo": "9.png", "annotation": 0, "text": "square"},
         {"photo": "0.png", "annotation": 31, "text": "of another photo"},
+        {"photo": "2.png", "annotation": 10, "text": "of another photo"},
         {"photo": "0.png", "annotation": 0},
         ["0.png", 0, "square"],
     ],
@@ -74,7 +77,88 @@ def test_the_command_scores_them_instead_of_a_split(
     assert "--written speaks of a COCO-style folder" in capsys.readouterr().err
 
 
-def test_the_sentences_that_come_with_it_are_well_formed() -> None:
-    lines = [json.loads(line) for line in (ROOT / "benchmarks" / "written.jsonl").read_text("utf-8").splitlines()]
-    assert len({(line["photo"], line["annotation"], line["text"]) for line in lines}) == len(lines) > 100
-    assert all(line["text"] == line["text"].strip() != "" for line in lines)
+TOLD = {"told": 1.0, "masked_patches": 0, "typing_errors": 0}
+
+
+def taught(folder: Path, path: Path, **shares: float) -> MadeSamples:
+    recipe = Recipe(written=str(path), **TOLD | shares)
+    return MadeSamples(folder, recipe=recipe, seed=2, samples=60, size_of=lambda number: (96, 128))
+
+
+def test_what_is_said_is_learned_of_the_thing_that_it_means(folder: Path) -> None:
+    """Photo 0 has squares only, photo 1 discs; left and right trade places with the sides."""
+    lines = [{"photo": "0.png", "annotation": 0, "text": "lonely square left of its kin"}]
+    lines += [{"photo": "1.png", "annotation": 11, "text": "the far right one"}]
+    samples = taught(folder, said(folder, *lines), denied=0)
+    annotations = {one["id"]: one for one in json.loads((folder / "instances.json").read_text())["annotations"]}
+    seen = set()
+    for number in range(30):
+        sample = samples[number]
+        annotation = annotations[0 if "square" in sample["text"] else 11]
+        truth = coco_mask.decode(annotation["segmentation"])
+        mirrored = ("right of" if "square" in sample["text"] else "far left") in sample["text"]
+        assert np.array_equal(sample["mask"], truth[:, ::-1] if mirrored else truth)
+        seen.add(sample["text"])
+    assert seen == {
+        "lonely square left of its kin",
+        "lonely square right of its kin",
+        "the far right one",
+        "the far left one",
+    }
+
+
+def test_the_same_words_mean_nothing_where_nothing_of_the_kind_is(folder: Path) -> None:
+    index = folder / "instances.json"
+    content = json.loads(index.read_text())
+    content["categories"].append({"id": 3, "name": "person"})
+    for image in content["images"]:
+        image["exhaustive_category_ids"] = [1, 2, 3]
+    index.write_text(json.dumps(content))
+    Image.new("RGB", (128, 96), "white").save(folder / "photos" / "0.png")  # told from the others at a glance
+    lines = [{"photo": "0.png", "annotation": 0, "text": "lonely square"}]
+    lines += [{"photo": "0.png", "annotation": 1, "text": "far right"}]  # of what, it does not say
+    samples = taught(folder, said(folder, *lines), denied=1.0)
+    found = [samples[number] for number in range(40)]
+    for sample in found:
+        assert bool(sample["mask"].any()) == ("square" not in sample["text"]) == (sample["kind"] != "absent")
+        assert bool(sample["photo"].mean() > 200) == ("square" not in sample["text"])
+    assert {"square" in sample["text"] for sample in found} == {True, False}
+
+
+def test_only_lines_about_photos_of_the_split_are_learned(folder: Path) -> None:
+    lines = [{"photo": "3.png", "annotation": 30, "text": "a disc of validation"}]  # the last two are
+    with pytest.raises(ValueError, match="said.txt speaks of a photo that is used here"):
+        taught(folder, said(folder, *lines))
+    lines += [{"photo": "1.png", "annotation": 11, "text": "a disc"}]
+    samples = taught(folder, said(folder, *lines), denied=0)
+    assert {samples[number]["text"] for number in range(20)} == {"a disc"}
+    with pytest.raises(ValueError, match="annotation 10 of 0.png"):
+        taught(folder, said(folder, *lines, {"photo": "0.png", "annotation": 10, "text": "of another photo"}))
+
+
+def test_a_file_that_is_not_there_is_named(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nothing.jsonl is missing"):
+        written.read(tmp_path / "nothing.jsonl")
+
+
+def test_without_the_key_no_sample_changes(folder: Path) -> None:
+    path = said(folder, {"photo": "0.png", "annotation": 0, "text": "square"})
+    size = {"seed": 2, "samples": 20, "size_of": lambda number: (96, 128)}
+    plain, unused = (MadeSamples(folder, recipe=Recipe(written=name), **size) for name in ("", str(path)))
+    for number in range(20):
+        assert plain[number]["text"] == unused[number]["text"]
+        assert np.array_equal(plain[number]["photo"], unused[number]["photo"])
+
+
+@pytest.mark.parametrize("name", ["benchmarks/written.jsonl", "train/written.jsonl"])
+def test_the_sentences_that_come_with_it_are_well_formed(name: str) -> None:
+    lines = written.read(ROOT / name)
+    assert len(set(lines)) == len(lines) > 100
+    assert all(line.text == " ".join(line.text.split()) != "" and line.text.isascii() for line in lines)
+
+
+def test_no_photo_is_both_learned_from_and_scored_on() -> None:
+    told, scored = (
+        {line.photo for line in written.read(ROOT / name / "written.jsonl")} for name in ("train", "benchmarks")
+    )
+    assert not told & scored

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from slvit.errors import PhotoError
-from train.data import augment, coco, dressed, recolour, remade
+from train.data import augment, coco, dressed, recolour, remade, written
 from train.data.augment import CutOut
 from train.data.broken import BrokenPhotos
 from train.data.coco import AnnotatedPhoto
-from train.data.expressions import Describer, Made, called_in, choose, has_colour, swap_sides
+from train.data.expressions import PEOPLE, Describer, Made, called_in, choose, has_colour, swap_sides
+from train.data.names import names
 from train.data.remade import Sentence
 from train.data.scene import Scene
 from train.data.worn import Dresser
@@ -43,6 +44,8 @@ class Recipe:
     dressed: crowds of people cut from photos whose every garment is marked, told apart by what they wear and carry (see
     train.data.dressed).
     remade: scenes made for the sentences in the file `sentences` (see train.data.remade), where one is named.
+    told: of all, things in the words of the file `written` (see train.data.written), where one is named; denied: of
+    these, the words said of a photo that shows nothing of the kind.
     groups, absent: samples whose target is several things, or nothing. masked_patches: of samples, some patches grey.
     sources_left_out: names of sources that are not used. emphasis: by source, how much oftener than by the rule its
     things are drawn among `everyday` and the rest.
@@ -63,11 +66,14 @@ class Recipe:
     other_colour: float = 0.15
     dressed: float = 0.0
     remade: float = 0.08
+    told: float = 0.0
+    denied: float = 0.1
     masked_patches: float = 0.12
     typing_errors: float = 0.03
     sources_left_out: tuple[str, ...] = ()
     emphasis: dict[str, float] = field(default_factory=dict)
     sentences: str = ""
+    written: str = ""
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> Recipe:
@@ -170,6 +176,23 @@ class MadeSamples(Dataset):
         told = remade.read(Path(self.recipe.sentences)) if self.recipe.sentences else []
         meant = [(one, self._donors_of(one)) for one in told if one.category in self.lacking]
         self.sentences = [(one, donors) for one, donors in meant if donors]
+        self.said = self._said_of_these(Path(self.recipe.written)) if self.recipe.written else []
+
+    def _said_of_these(self, path: Path) -> list[tuple[int, int, str]]:
+        """(photo, annotation, text) for each line of `path` that speaks of the photos at hand."""
+        at_name = {photo.file.name: at for at, photo in enumerate(self.photos)}
+        found = []
+        for said in written.read(path):
+            if said.photo not in at_name:
+                continue
+            at = at_name[said.photo]
+            ids = [annotation["id"] for annotation in self.photos[at].annotations]
+            if said.annotation not in ids:
+                raise ValueError(f"recipe: {path} speaks of annotation {said.annotation} of {said.photo}: it has none.")
+            found.append((at, ids.index(said.annotation), said.text))
+        if not found:
+            raise ValueError(f"recipe: nothing in {path} speaks of a photo that is used here.")
+        return found
 
     # --- one sample ---------------------------------------------------------------------------------------------------
 
@@ -189,6 +212,8 @@ class MadeSamples(Dataset):
 
     def _sample(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
         recipe = self.recipe
+        if recipe.told and self.said and rng.random() < recipe.told:
+            return self._told(rng, size)
         drawn = rng.random()
         if drawn < recipe.absent and self.deniers:
             return self._absent(rng, size)
@@ -225,6 +250,25 @@ class MadeSamples(Dataset):
         made = describer.of(index)
         if human:
             made = [one for one in made if one.kind == "human"] or made
+        return self._finished(scene, made, rng)
+
+    def _told(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+        """A thing in its whole photo, in words that somebody wrote of it; or these words where nothing of it is."""
+        for _ in range(TRIES):
+            at, number, text = self.said[int(rng.integers(len(self.said)))]
+            if self._fits(self.photos[at], size):
+                break
+        photo, meant = self.photos[at], self.photos[at].annotations[number]
+        elsewhere = self.lacking.get(meant["category"], [])
+        if elsewhere and _names_its_kind(text, meant["category"]) and rng.random() < self.recipe.denied:
+            scene, _ = self._cut(self.photos[self._fitting_one(elsewhere, rng, size)], None, rng, size, whole=True)
+            return self._finished(scene, [Made(text, "absent", ())], rng)
+        only = [{**one, "expressions": [text] if one is meant else []} for one in photo.annotations]
+        scene, numbers = self._cut(replace(photo, annotations=tuple(only)), meant["bbox"], rng, size, whole=True)
+        if number not in numbers:
+            return None
+        index = numbers.index(number)
+        made = [Made(phrase, "human", (index,)) for phrase in scene.things[index].phrases]
         return self._finished(scene, made, rng)
 
     def _group(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
@@ -460,6 +504,12 @@ class MadeSamples(Dataset):
             picture = augment.mask_patches(picture, rng, share=float(rng.uniform(0.05, 0.25)))
         text = typed(one.text, rng) if rng.random() < self.recipe.typing_errors else one.text
         return {"photo": picture, "mask": mask.astype(np.uint8), "text": text, "kind": one.kind}
+
+
+def _names_its_kind(text: str, category: str) -> bool:
+    """Whether a sentence says what it speaks of: "far right" may be said of anything."""
+    words = set(text.lower().split())
+    return bool(words & (PEOPLE if category == "person" else {name.split()[-1] for name in names(category)}))
 
 
 def typed(text: str, rng: np.random.Generator) -> str:

@@ -1,11 +1,13 @@
 """Expressions that somebody wrote for what a COCO-style folder annotates: lines of {"photo", "annotation", "text"}.
 
-The photos are not ours to pass on, what is said of them is: benchmarks/written.jsonl.
+The photos are not ours to pass on, what is said of them is: train/written.jsonl for training photos, to learn from
+(recipe key `written`), benchmarks/written.jsonl for validation photos, to score on.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from train.data import coco
@@ -13,30 +15,48 @@ from train.data.example import Example
 from train.data.rle import rle
 
 
-def examples(root: Path, path: Path) -> list[Example]:
-    """One for each line of `path`, in order, about photos of the folder `root`.
+@dataclass(frozen=True)
+class Said:
+    """photo: the file's name in the folder. annotation: the id there of what `text` means, and nothing else does."""
 
-    photo: the file's name in the folder. annotation: its id there. Kinds are several and only, by how many annotations
-    of the category the photo has. Raises FileNotFoundError or ValueError naming file and line.
-    """
-    photos = {photo.file.name: photo for photo in coco.read(root)}
+    photo: str
+    annotation: int
+    text: str
+
+
+def read(path: Path) -> list[Said]:
+    """The lines of `path`, in order. Raises FileNotFoundError or ValueError naming file and line."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: it holds sentences, {{photo, annotation, text}} a line.")
     found = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
-            said = json.loads(line)
-            photo = photos[said["photo"]]
-            (meant,) = (one for one in photo.annotations if one["id"] == said["annotation"])
-            text = said["text"]
+            one = json.loads(line)
+            found.append(Said(photo=one["photo"], annotation=one["annotation"], text=one["text"]))
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f'{path}, line {number}: needs "photo" and "annotation" as {root} has them, and "text".'
-            ) from error
+            raise ValueError(f'{path}, line {number}: needs "photo", "annotation" and "text".') from error
+    return found
+
+
+def examples(root: Path, path: Path) -> list[Example]:
+    """One for each line of `path`, in order, about photos of the folder `root`.
+
+    Kinds are several and only, by how many annotations of the category the photo has. Raises as `read`, and ValueError
+    naming file and line where the folder has no such photo or annotation.
+    """
+    photos = {photo.file.name: photo for photo in coco.read(root)}
+    found = []
+    for number, said in enumerate(read(path), start=1):
+        photo = photos.get(said.photo)
+        meant = next((one for one in photo.annotations if one["id"] == said.annotation), None) if photo else None
+        if photo is None or meant is None:
+            raise ValueError(f"{path}, line {number}: {root} has no annotation {said.annotation} of {said.photo}.")
         alike = [one for one in photo.annotations if one["category"] == meant["category"]]
         found.append(
             Example(
                 photo=photo.file,
                 size=photo.size,
-                expression=text,
+                expression=said.text,
                 segmentation=(rle(meant["segmentation"], photo.size),),
                 kind="several" if len(alike) > 1 else "only",
                 source=photo.source,
