@@ -137,15 +137,19 @@ def cut_out(photo: AnnotatedPhoto, pixels: np.ndarray, number: int, *, mirrored:
     """One annotated object, cropped to its box."""
     annotation = photo.annotations[number]
     mask = coco_mask.decode(rle(annotation["segmentation"], photo.size))
-    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
-    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    step = -1 if mirrored else 1
+    box, step = box_of(mask), -1 if mirrored else 1
     return CutOut(
         annotation["category"],
         np.ascontiguousarray(pixels[box][:, ::step]),
         np.ascontiguousarray(mask[box][:, ::step] * np.uint8(255)),
         tuple(called_in(annotation.get("expressions", ()))),
     )
+
+
+def box_of(mask: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of the smallest box around what is set, which must be something: mask is H×W."""
+    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+    return np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def can_be_cut_out(photo: AnnotatedPhoto, annotation: dict) -> bool:
@@ -185,7 +189,7 @@ def paste(scene: Scene, objects: list[CutOut], *, like: bool, rng: np.random.Gen
         for _ in range(6):
             top, left = int(rng.integers(0, H - h + 1)), int(rng.integers(0, W - w + 1))
             window = (left, top, left + w, top + h)
-            full = _at(resized(one.mask, (h, w)) > 127, window, (H, W))
+            full = at_window(resized(one.mask, (h, w)) > 127, window, (H, W))
             if all((full & other).sum() < 0.35 * min(full.sum(), other.sum()) for other in taken):
                 laid.append((one, window))
                 taken.append(full)
@@ -206,12 +210,12 @@ def lay(scene: Scene, objects: list[tuple[CutOut, Window]], *, rng: np.random.Ge
     for one, window in objects:
         w, h = window[2] - window[0], window[3] - window[1]
         shape = resized(one.mask, (h, w))
-        full = _at(shape > 127, window, (H, W))
+        full = at_window(shape > 127, window, (H, W))
         if full.sum() < 20:
             continue
-        alpha = _at(shape / np.float32(255), window, (H, W))
+        alpha = at_window(shape / np.float32(255), window, (H, W))
         alpha = cv2.GaussianBlur(alpha, (3, 3), float(rng.uniform(0.4, 1.0)))[..., None]
-        picture = picture * (1 - alpha) + _at(resized(one.pixels, (h, w)), window, (H, W)) * alpha
+        picture = picture * (1 - alpha) + at_window(resized(one.pixels, (h, w)), window, (H, W)) * alpha
         for other in pasted:
             other &= ~full
         pasted.append(full)
@@ -248,7 +252,7 @@ def window_of(one: CutOut, box: tuple[float, float, float, float], size: tuple[i
     return left, top, left + w, top + h
 
 
-def _at(patch: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:
+def at_window(patch: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:
     """`patch` at its window in zeros of `size` (H, W)."""
     full = np.zeros((*size, *patch.shape[2:]), dtype=patch.dtype)
     full[window[1] : window[3], window[0] : window[2]] = patch

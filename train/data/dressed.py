@@ -75,10 +75,7 @@ def cut_out(photo: AnnotatedPhoto, pixels: np.ndarray, *, mirrored: bool) -> Per
     for number, annotation in enumerate(photo.annotations):
         name = annotation["category"]
         masks[name] = masks[name] | stack[..., number] if name in masks else stack[..., number]
-    step = -1 if mirrored else 1
-    person = Person(pixels, masks)
-    rows, columns = person.whole.any(axis=1).nonzero()[0], person.whole.any(axis=0).nonzero()[0]
-    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    box, step = augment.box_of(Person(pixels, masks).whole), -1 if mirrored else 1
     return Person(
         np.ascontiguousarray(pixels[box][:, ::step]),
         {name: np.ascontiguousarray(mask[box][:, ::step]) for name, mask in masks.items()},
@@ -90,7 +87,7 @@ def upper_part(person: Person, share: float) -> Person:
     """The upper `share` (0..1) of a person, as a close photo shows it. What lies below is not known of any more."""
     rows = max(1, round(share * person.pixels.shape[0]))
     masks = {name: mask[:rows] for name, mask in person.masks.items()}
-    columns = np.any([masks["person"], *masks.values()], axis=0).any(axis=0).nonzero()[0]
+    columns = np.any(list(masks.values()), axis=0).any(axis=0).nonzero()[0]
     cut = np.s_[:rows, columns[0] : columns[-1] + 1]
     kept = {name: mask[cut] for name, mask in person.masks.items() if name == "person" or mask[cut].any()}
     return Person(person.pixels[cut], kept, person.called)
@@ -147,6 +144,5 @@ def crowd(background: Scene, people: list[Person], *, close: bool, rng: np.rando
 def _in_scene(mask: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:
     """A mask h×w laid into its window: bool H×W."""
     x0, y0, x1, y1 = window
-    full = np.zeros(size, dtype=bool)
-    full[y0:y1, x0:x1] = augment.resized(mask.astype(np.uint8) * np.uint8(255), (y1 - y0, x1 - x0)) > 127
-    return full
+    fitted = augment.resized(mask.astype(np.uint8) * np.uint8(255), (y1 - y0, x1 - x0)) > 127
+    return augment.at_window(fitted, window, size)

@@ -54,7 +54,7 @@ WORDS: dict[str, tuple[tuple[str, ...], float]] = {
     "wallet": (("clutch", "purse"), 0.5),
 }
 # Others may call any of a set by the same name: a word for one says nothing where another wears one of them.
-_TOPS = frozenset("shirt t-shirt blouse top bodysuit sweater sweatshirt cardigan hoodie vest jumper bra".split())
+_TOPS = frozenset("shirt t-shirt blouse top bodysuit sweater sweatshirt cardigan hoodie vest jumper".split())
 _COATS = frozenset("coat jacket blazer cape cardigan hoodie vest suit sweater".split())
 _LEGS = frozenset("pants jeans leggings tights stockings suit jumper romper socks".split())
 _DRESSES = frozenset("dress skirt romper jumper".split())
@@ -86,7 +86,7 @@ class Look:
 
     phrase: str
     members: tuple[int, ...]
-    weight: float = 1.0
+    weight: float
     category: str = ""
     word: str = ""
 
@@ -240,7 +240,8 @@ class Dresser:
         if "hair" not in self.crowd.worn[at] or "hat" in self.crowd.worn[at] or not self._shows(at, "hair"):
             return ""
         mask = self.crowd.scene.things[self.crowd.worn[at]["hair"]].mask
-        hue, saturation, value = np.median(cv2.cvtColor(self.crowd.scene.photo, cv2.COLOR_RGB2HSV)[mask], axis=0)
+        pixels = self.crowd.scene.photo[mask][None]  # 1×N×3
+        hue, saturation, value = np.median(cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV)[0], axis=0)
         if value < 60:
             return "dark"
         return "blond" if value > 135 and 9 <= hue <= 26 and 50 < saturation < 170 else ""
