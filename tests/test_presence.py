@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from training import annotated_photos, config_file, finish, start, text_encoder
+from training import annotated_photos, config_file, finish, people_known, start, text_encoder
 
 from slvit import ReferringSegmenter, SLViTModel, SLViTProcessor
 from slvit.errors import CheckpointError
@@ -148,12 +148,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run's own folder, with photos of which it is known that they show no person."""
     folder = tmp_path_factory.mktemp("presence")
     text_encoder(folder / "bert")
-    index = annotated_photos(folder / "data", count=12) / "instances.json"
-    content = json.loads(index.read_text())
-    content["categories"].append({"id": 3, "name": "person"})
-    for image in content["images"]:
-        image["exhaustive_category_ids"] = [1, 2, 3]
-    index.write_text(json.dumps(content))
+    people_known(annotated_photos(folder / "data", count=12))
     return folder
 
 

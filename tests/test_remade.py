@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training import annotated_photos
+from training import annotated_photos, people_known
 
 from train.data import made
 from train.data.made import MadeSamples, Recipe
@@ -110,11 +110,7 @@ def test_only_sentences_that_may_be_trained_on_are_read(sentences: Path, tmp_pat
 
 def test_a_scene_shows_what_its_sentence_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = annotated_photos(tmp_path / "data", count=12)
-    content = json.loads((root / "instances.json").read_text())
-    content["categories"].append({"id": 3, "name": "person"})
-    for image in content["images"]:
-        image["exhaustive_category_ids"] = [1, 2, 3]
-    (root / "instances.json").write_text(json.dumps(content))
+    people_known(root)
     told = tmp_path / "told.jsonl.gz"
     with gzip.open(told, "wt", encoding="utf-8") as file:
         for text, box in (("left square", [0.05, 0.3, 0.3, 0.5]), ("red square in the middle", [0.4, 0.3, 0.2, 0.3])):

@@ -254,22 +254,27 @@ class MadeSamples(Dataset):
 
     def _told(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
         """A thing in its whole photo, in words that somebody wrote of it; or these words where nothing of it is."""
-        for _ in range(TRIES):
-            at, number, text = self.said[int(rng.integers(len(self.said)))]
-            if self._fits(self.photos[at], size):
-                break
+        at, line = self._drawn_fitting(lambda: self._line(rng), size)
+        _, number, text = self.said[line]
         photo, meant = self.photos[at], self.photos[at].annotations[number]
         elsewhere = self.lacking.get(meant["category"], [])
         if elsewhere and _names_its_kind(text, meant["category"]) and rng.random() < self.recipe.denied:
             scene, _ = self._cut(self.photos[self._fitting_one(elsewhere, rng, size)], None, rng, size, whole=True)
-            return self._finished(scene, [Made(text, "absent", ())], rng)
-        only = [{**one, "expressions": [text] if one is meant else []} for one in photo.annotations]
-        scene, numbers = self._cut(replace(photo, annotations=tuple(only)), meant["bbox"], rng, size, whole=True)
+            denied = meant["category"] in Describer(scene, rng).away()
+            return self._finished(scene, [Made(text, "absent", ())] if denied else [], rng)
+        annotations = list(photo.annotations)
+        annotations[number] = {**meant, "expressions": [text]}
+        scene, numbers = self._cut(replace(photo, annotations=tuple(annotations)), meant["bbox"], rng, size, whole=True)
         if number not in numbers:
             return None
         index = numbers.index(number)
         made = [Made(phrase, "human", (index,)) for phrase in scene.things[index].phrases]
         return self._finished(scene, made, rng)
+
+    def _line(self, rng: np.random.Generator) -> tuple[int, int]:
+        """The photo of one of `said`, and which one it is."""
+        line = int(rng.integers(len(self.said)))
+        return self.said[line][0], line
 
     def _group(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
         photo = self.photos[self._fitting_one(self.group_photos, rng, size)]
