@@ -29,6 +29,7 @@ from slvit.checkpoint import load_checkpoint
 from slvit.config import SLViTConfig
 from train.__main__ import main as train_main
 from train.average import Average
+from train.card import data_hash
 from train.config import TrainConfig
 from train.evaluate import evaluate
 from train.evaluate import main as evaluate_main
@@ -632,6 +633,14 @@ def test_a_card_says_what_is_true_anywhere_and_is_whole_after_a_run_taken_up(fol
         assert "| sizes | 50% at 96×96, 50% at the area of 160×160 |" in text
         named = re.search(r'from_pretrained\("(.+)"\)', text)[1]
         assert (tmp_path / named / "model-trained.safetensors").is_file()
+
+
+def test_the_hash_of_data_tells_lists_apart_in_a_folder_or_alone(tmp_path: Path) -> None:
+    one, other = (tmp_path / name / "train.jsonl" for name in ("one", "other"))
+    for path in (one, other):
+        path.parent.mkdir()
+        path.write_text(json.dumps({"photo": "photo.jpg", "mask": "mask.png", "text": path.parent.name}))
+    assert data_hash(one) == data_hash(one.parent) != data_hash(other.parent) == data_hash(other)
 
 
 def test_a_run_as_answering_counts_no_statistics(folder: Path, whole_run: Path) -> None:

@@ -152,6 +152,15 @@ def test_without_the_key_no_sample_changes(folder: Path) -> None:
         assert np.array_equal(plain[number]["photo"], unused[number]["photo"])
 
 
+def test_a_file_of_which_no_sample_is_made_need_not_be_there(folder: Path) -> None:
+    size = {"seed": 2, "samples": 1, "size_of": lambda number: (96, 128)}
+    unasked = {"written": "missing.jsonl", "sentences": "missing.jsonl.gz", "remade": 0.0}
+    assert MadeSamples(folder, recipe=Recipe(**unasked), **size)[0]["text"]
+    for asked in ({"told": 0.1}, {"remade": 0.1}):
+        with pytest.raises(FileNotFoundError, match="missing.jsonl"):
+            MadeSamples(folder, recipe=Recipe(**unasked | asked), **size)
+
+
 @pytest.mark.parametrize("name", ["benchmarks/written.jsonl", "train/written.jsonl"])
 def test_the_sentences_that_come_with_it_are_well_formed(name: str) -> None:
     lines = written.read(ROOT / name)

@@ -57,10 +57,13 @@ def card(config: TrainConfig, *, samples: int, seconds: float, scored: dict[str,
 
 
 def data_hash(root: Path) -> str:
-    """Twelve digits that tell whether two folders list the same annotations: SHA-256 over their index files."""
+    """Twelve digits that tell whether two folders list the same annotations: SHA-256 over their index files.
+
+    root: the folder, or the one list that is all of it.
+    """
     digest = hashlib.sha256()
-    found = sorted(path for pattern in ("*.json", "*.jsonl", "*.p", "*/*.json", "*/*.p") for path in root.glob(pattern))
-    for path in found:
+    found = [path for pattern in ("*.json", "*.jsonl", "*.p", "*/*.json", "*/*.p") for path in root.glob(pattern)]
+    for path in [root] if root.is_file() else sorted(found):
         digest.update(path.name.encode())
         with path.open("rb") as file:
             while block := file.read(1 << 20):

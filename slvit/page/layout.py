@@ -23,14 +23,14 @@ from slvit.page.gate import Gate
 from slvit.page.log import frames
 from slvit.page.look import font_faces, theme
 from slvit.page.photo_input import photo_input
-from slvit.page.photos import OpenPhotos
+from slvit.page.photos import OpenPhoto, OpenPhotos
 from slvit.page.save import saved_file
 from slvit.page.sentences import SENTENCES
 from slvit.page.shown import ShownAnswer
 from slvit.page.texts import ENGLISH, TEXTS
 from slvit.page.turns import Turns
 from slvit.pictures import colour_table
-from slvit.segmenter import ReferringSegmenter
+from slvit.segmenter import ReferringSegmenter, Segmentation
 
 HERE = Path(__file__).parent
 SCRIPTS = "draw photo link result stages uncertainty rerun words compare overview examples visit".split()
@@ -146,6 +146,12 @@ def build_page(
         kept = visit.find(memory, event.answer)
         return {"answer": event.answer, "channels": kept.channels} if kept else gr.skip()
 
+    def ask_again(kept: visit.Kept, **otherwise: Any) -> tuple[OpenPhoto, Segmentation]:
+        """The photo and the answer: the model gives the same bits again, and kept at full size all answers of a visit
+        would fill the memory."""
+        opened = photos.open(kept.photo)
+        return opened, ask(opened, kept.expression, checkpoint=kept.checkpoint, closer=kept.closer, **otherwise)
+
     def run_again(memory: OrderedDict, event: gr.EventData) -> Any:
         kept = visit.find(memory, event.answer)
         if kept is None:
@@ -153,10 +159,7 @@ def build_page(
         patches = max(0, int(event.patches))
         try:
             with turns.turn():
-                opened = photos.open(kept.photo)
-                segmentation = ask(
-                    opened, kept.expression, checkpoint=kept.checkpoint, patches=patches, closer=kept.closer
-                )
+                _, segmentation = ask_again(kept, patches=patches)
         except FORESEEN as error:
             return rerun.problem(event.answer, str(error))
         return rerun.payload(kept.answer, segmentation, patches, size=kept.shown_size)
@@ -168,12 +171,7 @@ def build_page(
         insides = event.what in ("maps", "report")
         try:
             with turns.turn():
-                opened = photos.open(kept.photo)
-                # Asked again rather than kept: full-size probabilities of a visit would fill the memory, and the
-                # model gives the same bits for the same question.
-                segmentation = ask(
-                    opened, kept.expression, inspect=insides, checkpoint=kept.checkpoint, closer=kept.closer
-                )
+                opened, segmentation = ask_again(kept, inspect=insides)
                 shown = ShownAnswer(
                     photo=opened.picture,
                     segmentation=segmentation,

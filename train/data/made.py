@@ -173,10 +173,10 @@ class MadeSamples(Dataset):
         with_groups = [at for at, photo in enumerate(self.photos) if photo.groups]
         many = [at for at, photo in enumerate(self.photos) if 2 <= len(photo.annotations) <= 12 and photo.complete]
         self.group_photos = with_groups * 2 + many
-        told = remade.read(Path(self.recipe.sentences)) if self.recipe.sentences else []
+        told = remade.read(Path(self.recipe.sentences)) if self.recipe.sentences and self.recipe.remade else []
         meant = [(one, self._donors_of(one)) for one in told if one.category in self.lacking]
         self.sentences = [(one, donors) for one, donors in meant if donors]
-        self.said = self._said_of_these(Path(self.recipe.written)) if self.recipe.written else []
+        self.said = self._said_of_these(Path(self.recipe.written)) if self.recipe.written and self.recipe.told else []
 
     def _said_of_these(self, path: Path) -> list[tuple[int, int, str]]:
         """(photo, annotation, text) for each line of `path` that speaks of the photos at hand."""
@@ -186,10 +186,10 @@ class MadeSamples(Dataset):
             if said.photo not in at_name:
                 continue
             at = at_name[said.photo]
-            ids = [annotation["id"] for annotation in self.photos[at].annotations]
-            if said.annotation not in ids:
+            number = written.place(said, self.photos[at])
+            if number is None:
                 raise ValueError(f"recipe: {path} speaks of annotation {said.annotation} of {said.photo}: it has none.")
-            found.append((at, ids.index(said.annotation), said.text))
+            found.append((at, number, said.text))
         if not found:
             raise ValueError(f"recipe: nothing in {path} speaks of a photo that is used here.")
         return found
@@ -212,7 +212,7 @@ class MadeSamples(Dataset):
 
     def _sample(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
         recipe = self.recipe
-        if recipe.told and self.said and rng.random() < recipe.told:
+        if self.said and rng.random() < recipe.told:
             return self._told(rng, size)
         drawn = rng.random()
         if drawn < recipe.absent and self.deniers:

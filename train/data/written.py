@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from train.data import coco
+from train.data.coco import AnnotatedPhoto
 from train.data.example import Example
 from train.data.rle import rle
 
@@ -38,6 +39,11 @@ def read(path: Path) -> list[Said]:
     return found
 
 
+def place(said: Said, photo: AnnotatedPhoto) -> int | None:
+    """Which of the photo's annotations is meant; None where it has none of that id."""
+    return next((at for at, one in enumerate(photo.annotations) if one["id"] == said.annotation), None)
+
+
 def examples(root: Path, path: Path) -> list[Example]:
     """One for each line of `path`, in order, about photos of the folder `root`.
 
@@ -48,9 +54,10 @@ def examples(root: Path, path: Path) -> list[Example]:
     found = []
     for number, said in enumerate(read(path), start=1):
         photo = photos.get(said.photo)
-        meant = next((one for one in photo.annotations if one["id"] == said.annotation), None) if photo else None
-        if photo is None or meant is None:
+        at = place(said, photo) if photo else None
+        if at is None:
             raise ValueError(f"{path}, line {number}: {root} has no annotation {said.annotation} of {said.photo}.")
+        meant = photo.annotations[at]
         alike = [one for one in photo.annotations if one["category"] == meant["category"]]
         found.append(
             Example(
