@@ -57,13 +57,14 @@ def card(config: TrainConfig, *, samples: int, seconds: float, scored: dict[str,
 
 
 def data_hash(root: Path) -> str:
-    """Twelve digits that tell whether two folders list the same annotations: SHA-256 over their index files.
+    """Twelve digits that tell whether two sets of data list the same annotations: SHA-256 over their index files.
 
-    root: the folder, or the one list that is all of it.
+    root: a folder, or the one list that is all there is.
     """
     digest = hashlib.sha256()
-    found = [path for pattern in ("*.json", "*.jsonl", "*.p", "*/*.json", "*/*.p") for path in root.glob(pattern)]
-    for path in [root] if root.is_file() else sorted(found):
+    patterns = ("*.json", "*.jsonl", "*.p", "*/*.json", "*/*.p")
+    found = [root] if root.is_file() else sorted(path for pattern in patterns for path in root.glob(pattern))
+    for path in found:
         digest.update(path.name.encode())
         with path.open("rb") as file:
             while block := file.read(1 << 20):
