@@ -1,6 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CHECKPOINT ?= checkpoints/slvit-tiny
+# All tests, by up to four processes: none waits long for the last one, which takes tests from the others.
+ALL_TESTS := --numprocesses logical --maxprocesses 4 --dist worksteal
 INSTALL := $(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
 .PHONY: app test check bench clean
@@ -9,7 +11,7 @@ app: .venv/app-installed  ## Serve the page with the bundled checkpoint; argumen
 	$(BIN)/python app.py --checkpoint $(CHECKPOINT) $(ARGS)
 
 test: .venv/tests-installed  ## Run all tests; a choice of them: make test ARGS="tests/test_photo.py -k alpha"
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(or $(ARGS),$(ALL_TESTS))
 
 check: .venv/tests-installed  ## Lint and formatting
 	$(BIN)/ruff check .

@@ -1,9 +1,15 @@
 """What several test files share: a small random model with its processor, and its checkpoint folder."""
 
 import os
+import tempfile
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes: each has its share of the cores, and its uploads
+    share = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, share)))
+    uploads = tempfile.TemporaryDirectory(prefix="slvit-tests-", ignore_cleanup_errors=True)  # gone when it ends
+    os.environ["GRADIO_TEMP_DIR"] = uploads.name
 
 import string
 from collections.abc import Iterator
