@@ -305,6 +305,33 @@ def test_a_sample_is_a_function_of_seed_and_number(root: Path) -> None:
     assert any(one[0]["text"] != one[number]["text"] for number in range(1, 9))
 
 
+def test_paired_samples_show_one_picture_and_mean_two_things(root: Path) -> None:
+    shares = {"typing_errors": 0, "masked_patches": 0.5}
+    one, other = samples(root, paired=1.0, **shares), samples(root, paired=1.0, **shares)
+    alike = 0
+    for number in range(0, 40, 2):
+        first, second = one[number], one[number + 1]
+        backwards = other[number + 1]  # asked for alone, or before its first, it is the same
+        assert backwards["text"] == second["text"] and np.array_equal(backwards["photo"], second["photo"])
+        assert np.array_equal(other[number]["photo"], first["photo"])
+        assert not np.array_equal(first["mask"], second["mask"])
+        alike += np.array_equal(first["photo"], second["photo"])
+        if first["mask"].any() and alike and first["kind"] != "group":  # the two things lie apart on these photos
+            assert np.logical_and(first["mask"], second["mask"]).sum() < 0.5 * first["mask"].sum()
+    assert alike >= 15
+    half = samples(root, paired=0.5, **shares)
+    assert 3 < sum(np.array_equal(half[2 * i]["photo"], half[2 * i + 1]["photo"]) for i in range(20)) < alike - 3
+    plain = samples(root, **shares)
+    assert not any(np.array_equal(plain[2 * i]["photo"], plain[2 * i + 1]["photo"]) for i in range(20))
+
+
+def test_a_pair_keeps_within_one_size_and_the_run(root: Path) -> None:
+    """Samples 2 and 3 are of two batches; the last, without a next, stands alone."""
+    sizes = [(64, 96)] * 3 + [(96, 64)] * 2
+    made = MadeSamples(root, recipe=Recipe(paired=1.0), seed=3, samples=5, size_of=sizes.__getitem__)
+    assert [made[number]["photo"].shape[:2] for number in (4, 3, 2, 1, 0)] == sizes[::-1]
+
+
 def test_an_emphasised_source_is_drawn_oftener(tmp_path: Path) -> None:
     root = annotated_photos(tmp_path / "data", count=12)
     index = root / "instances.json"

@@ -107,6 +107,21 @@ def test_what_is_said_is_learned_of_the_thing_that_it_means(folder: Path) -> Non
     }
 
 
+def test_a_pair_is_told_apart_in_what_was_said_of_both(folder: Path) -> None:
+    lines = [{"photo": "0.png", "annotation": 0, "text": "the square nobody likes"}]
+    lines += [{"photo": "0.png", "annotation": 1, "text": "the square all love"}]
+    lines += [{"photo": "0.png", "annotation": 1, "text": "everybody's darling"}]
+    samples = taught(folder, said(folder, *lines), denied=0, paired=1.0)
+    masks: dict[str, set[bytes]] = {}
+    for number in range(0, 30, 2):
+        pair = [samples[number], samples[number + 1]]
+        assert np.array_equal(pair[0]["photo"], pair[1]["photo"])
+        assert sum("nobody" in sample["text"] for sample in pair) == 1
+        for sample in pair:
+            masks.setdefault("nobody" if "nobody" in sample["text"] else "all", set()).add(sample["mask"].tobytes())
+    assert masks.keys() == {"nobody", "all"} and not masks["nobody"] & masks["all"]
+
+
 def test_the_same_words_mean_nothing_where_nothing_of_the_kind_is(folder: Path) -> None:
     people_known(folder)
     Image.new("RGB", (128, 96), "white").save(folder / "photos" / "0.png")  # told from the others at a glance

@@ -25,6 +25,7 @@ from train.data.worn import Dresser
 CACHED_PHOTOS = 5000  # decoded photos a worker keeps, about 0.4 MB each
 SMALLEST = 0.002  # a target's share of the sample's area: below it is a dozen pixels at 160×160
 TRIES = 12
+KIN = 0.7  # of pairs whose picture shows another of the kind, those that mean it
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Recipe:
     remade: scenes made for the sentences in the file `sentences` (see train.data.remade), where one is named.
     told: of all, things in the words of the file `written` (see train.data.written), where one is named; denied: of
     these, the words said of a photo that shows nothing of the kind.
+    paired: of all, samples 2i and 2i + 1 that are one picture with another thing meant in it, wherever it shows one.
     groups, absent: samples whose target is several things, or nothing. masked_patches: of samples, some patches grey.
     sources_left_out: names of sources that are not used. emphasis: by source, how much oftener than by the rule its
     things are drawn among `everyday` and the rest.
@@ -68,6 +70,7 @@ class Recipe:
     remade: float = 0.08
     told: float = 0.0
     denied: float = 0.1
+    paired: float = 0.0
     masked_patches: float = 0.12
     typing_errors: float = 0.03
     sources_left_out: tuple[str, ...] = ()
@@ -79,6 +82,15 @@ class Recipe:
     def of(cls, fields: dict[str, Any]) -> Recipe:
         """From a config's JSON, in which tuples are lists."""
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A scene, and what can be said of one thing in it. also: what somebody said of another; none: not known."""
+
+    scene: Scene
+    made: list[Made]
+    also: list[Made] = field(default_factory=list)
 
 
 class MadeSamples(Dataset):
@@ -114,6 +126,7 @@ class MadeSamples(Dataset):
             raise ValueError(f"recipe: emphasis names {unknown[0]!r}, but no {split} photo of {root} is from there.")
         self._weigh()
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._pair: tuple[int, list[dict[str, Any]]] = (-1, [])  # the last, by its first number
         self._places = {photo.id: at for at, photo in enumerate(self.photos)}
         self.broken = BrokenPhotos(len(self.photos), limit=broken_photos)
 
@@ -177,6 +190,9 @@ class MadeSamples(Dataset):
         meant = [(one, self._donors_of(one)) for one in told if one.category in self.lacking]
         self.sentences = [(one, donors) for one, donors in meant if donors]
         self.said = self._said_of_these(Path(self.recipe.written)) if self.recipe.written and self.recipe.told else []
+        self.lines: dict[int, list[int]] = {}  # by photo, places in `said`
+        for line, (at, _, _) in enumerate(self.said):
+            self.lines.setdefault(at, []).append(line)
 
     def _said_of_these(self, path: Path) -> list[tuple[int, int, str]]:
         """(photo, annotation, text) for each line of `path` that speaks of the photos at hand."""
@@ -197,20 +213,36 @@ class MadeSamples(Dataset):
     # --- one sample ---------------------------------------------------------------------------------------------------
 
     def __getitem__(self, number: int) -> dict[str, Any]:
+        first, size = number - number % 2, self.size_of(number)
+        if self._starts_pair(first):
+            if self._pair[0] != first:
+                self._pair = first, self._samples(first, size, pair=True)
+            if number - first < len(self._pair[1]):
+                return self._pair[1][number - first]
+        return self._samples(number, size)[0]
+
+    def _starts_pair(self, first: int) -> bool:
+        """Whether samples `first` and the next may be of one picture."""
+        if not self.recipe.paired or first + 1 >= self.samples or self.size_of(first) != self.size_of(first + 1):
+            return False
+        return bool(np.random.default_rng([self.seed, first, 1]).random() < self.recipe.paired)
+
+    def _samples(self, number: int, size: tuple[int, int], *, pair: bool = False) -> list[dict[str, Any]]:
+        """Sample `number`; pair: and the one after it, of the same picture, where something else can be meant there."""
         rng = np.random.default_rng([self.seed, number])
-        size = self.size_of(number)
         last: Exception | None = None
         for _ in range(TRIES * 4):
             try:
-                sample = self._sample(rng, size)
+                drawn = self._drawn(rng, size)
             except PhotoError as error:  # noted already
                 last = error
                 continue
-            if sample is not None:
-                return sample
+            samples = self._finished(drawn, rng, pair=pair) if drawn else []
+            if samples:
+                return samples
         raise ValueError(f"No expression could be made in {TRIES * 4} tries: the data fit the recipe badly.") from last
 
-    def _sample(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+    def _drawn(self, rng: np.random.Generator, size: tuple[int, int]) -> Drawn | None:
         recipe = self.recipe
         if self.said and rng.random() < recipe.told:
             return self._told(rng, size)
@@ -238,7 +270,7 @@ class MadeSamples(Dataset):
 
     def _plain(
         self, rng: np.random.Generator, size: tuple[int, int], at: int, number: int, *, whole: bool, human: bool
-    ) -> dict[str, Any] | None:
+    ) -> Drawn | None:
         """A thing of a photo, cropped around it or whole; human: in the words that people wrote of it, if it fits."""
         photo = self.photos[at]
         annotation = photo.annotations[number]
@@ -250,9 +282,9 @@ class MadeSamples(Dataset):
         made = describer.of(index)
         if human:
             made = [one for one in made if one.kind == "human"] or made
-        return self._finished(scene, made, rng)
+        return Drawn(scene, made)
 
-    def _told(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+    def _told(self, rng: np.random.Generator, size: tuple[int, int]) -> Drawn | None:
         """A thing in its whole photo, in words that somebody wrote of it; or these words where nothing of it is."""
         at, line = self._drawn_fitting(lambda: self._line(rng), size)
         _, number, text = self.said[line]
@@ -261,32 +293,39 @@ class MadeSamples(Dataset):
         if elsewhere and _names_its_kind(text, meant["category"]) and rng.random() < self.recipe.denied:
             scene, _ = self._cut(self.photos[self._fitting_one(elsewhere, rng, size)], None, rng, size, whole=True)
             denied = meant["category"] in Describer(scene, rng).away()
-            return self._finished(scene, [Made(text, "absent", ())] if denied else [], rng)
+            return Drawn(scene, [Made(text, "absent", ())] if denied else [])
         annotations = list(photo.annotations)
         annotations[number] = {**meant, "expressions": [text]}
+        others = [other for other in self.lines[at] if self.said[other][1] != number] if self.recipe.paired else []
+        other = None
+        if others:
+            _, other, text = self.said[others[int(rng.integers(len(others)))]]
+            annotations[other] = {**annotations[other], "expressions": [text]}
         scene, numbers = self._cut(replace(photo, annotations=tuple(annotations)), meant["bbox"], rng, size, whole=True)
         if number not in numbers:
             return None
-        index = numbers.index(number)
-        made = [Made(phrase, "human", (index,)) for phrase in scene.things[index].phrases]
-        return self._finished(scene, made, rng)
+        made, also = (
+            [Made(phrase, "human", (index,)) for index in places for phrase in scene.things[index].phrases]
+            for places in ([numbers.index(one)] if one in numbers else [] for one in (number, other))
+        )
+        return Drawn(scene, made, also)
 
     def _line(self, rng: np.random.Generator) -> tuple[int, int]:
         """The photo of one of `said`, and which one it is."""
         line = int(rng.integers(len(self.said)))
         return self.said[line][0], line
 
-    def _group(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+    def _group(self, rng: np.random.Generator, size: tuple[int, int]) -> Drawn | None:
         photo = self.photos[self._fitting_one(self.group_photos, rng, size)]
         scene, _ = self._cut(photo, None, rng, size, whole=bool(photo.groups) or rng.random() < 0.6 or None)
-        return self._finished(scene, Describer(scene, rng).groups(), rng)
+        return Drawn(scene, Describer(scene, rng).groups())
 
-    def _absent(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+    def _absent(self, rng: np.random.Generator, size: tuple[int, int]) -> Drawn | None:
         photo = self.photos[self._fitting_one(self.deniers, rng, size)]
         scene, _ = self._cut(photo, None, rng, size, whole=rng.random() < 0.6 or None)
         describer = Describer(scene, rng)
         made = self._said_elsewhere(describer.away(), rng, size) if rng.random() < 0.5 else describer.absent()
-        return self._finished(scene, [made] if made else [], rng)
+        return Drawn(scene, [made] if made else [])
 
     def _said_elsewhere(self, away: list[str], rng: np.random.Generator, size: tuple[int, int]) -> Made | None:
         """What is true of a thing in another photo, one of the categories `away` here: no wording alone tells that an
@@ -300,7 +339,7 @@ class MadeSamples(Dataset):
         made = Describer(elsewhere, rng).of(numbers.index(number)) if number in numbers else []
         return Made(choose(made, rng).text, "absent", ()) if made else None
 
-    def _pasted(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+    def _pasted(self, rng: np.random.Generator, size: tuple[int, int]) -> Drawn | None:
         """A scene with objects from other photos on it."""
         at, number = self._drawn_fitting(lambda: self._target(rng), size)
         photo = self.photos[at]
@@ -329,11 +368,11 @@ class MadeSamples(Dataset):
             targets = [j for j, thing in enumerate(scene.things) if thing.category == kept_target] or targets
         describer = Describer(scene, rng)
         if rng.random() < 0.06:
-            return self._finished(scene, describer.groups(), rng)
+            return Drawn(scene, describer.groups())
         made = describer.of(int(targets[int(rng.integers(len(targets)))]))
-        return self._finished(scene, [one for one in made if one.kind != "human"], rng)
+        return Drawn(scene, [one for one in made if one.kind != "human"])
 
-    def _remade(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+    def _remade(self, rng: np.random.Generator, size: tuple[int, int]) -> Drawn | None:
         """A scene made for a sentence that somebody wrote of another photo; None where chance made none that fits."""
         sentence, matching = self.sentences[int(rng.integers(len(self.sentences)))]
         others = remade.places_of_others(sentence, sentence.box, rng)
@@ -359,10 +398,10 @@ class MadeSamples(Dataset):
             text = sentence.text
             if rng.random() < 0.5:
                 made, text = augment.mirror(made), swap_sides(text)
-            return self._finished(made, [Made(text, "several", (target,))], rng)
+            return Drawn(made, [Made(text, "several", (target,))])
         return None
 
-    def _dyed(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+    def _dyed(self, rng: np.random.Generator, size: tuple[int, int]) -> Drawn | None:
         """A scene where a person's clothes, or another thing, and sometimes one of its kind, have another colour."""
         at, number = self._drawn_from("people" if rng.random() < 0.5 else "everyday", rng)
         photo = self.photos[at]
@@ -383,10 +422,10 @@ class MadeSamples(Dataset):
         describer = Describer(made, rng)
         if photo.can_deny and rng.random() < self.recipe.other_colour:
             other = describer.in_no_colour(index)
-            return self._finished(made, [other] if other else [], rng)
-        return self._finished(made, describer.by_colour(index, part, colours[0]), rng)
+            return Drawn(made, [other] if other else [])
+        return Drawn(made, describer.by_colour(index, part, colours[0]))
 
-    def _dressed(self, rng: np.random.Generator, size: tuple[int, int]) -> dict[str, Any] | None:
+    def _dressed(self, rng: np.random.Generator, size: tuple[int, int]) -> Drawn | None:
         """People side by side, whole or from the waist up, one of them or a garment meant by what they wear."""
         background, _ = self._cut(self.photos[self._fitting_one(self.deserted, rng, size)], None, rng, size)
         close = rng.random() < 0.35
@@ -408,7 +447,7 @@ class MadeSamples(Dataset):
             made = dresser.describer.of(crowd.people[at])
         else:
             made = dresser.of(at)
-        return self._finished(crowd.scene, made, rng)
+        return Drawn(crowd.scene, made)
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
@@ -495,20 +534,50 @@ class MadeSamples(Dataset):
             self._cache.popitem(last=False)
         return pixels
 
-    def _finished(self, scene: Scene, made: list[Made], rng: np.random.Generator) -> dict[str, Any] | None:
-        if not made:
-            return None
-        one = choose(made, rng)
+    def _finished(self, drawn: Drawn, rng: np.random.Generator, *, pair: bool) -> list[dict[str, Any]]:
+        """The sample of what was drawn, if it makes one; pair: and another of the same picture, if there is one."""
+        if not drawn.made:
+            return []
+        said = [choose(drawn.made, rng)]
+        if (mask := self._mask(drawn.scene, said[0])) is None:
+            return []
+        masks = [mask]
+        other = self._another(drawn, said[0], rng) if pair else None
+        if other and (mask := self._mask(drawn.scene, other)) is not None:
+            said, masks = [*said, other], [*masks, mask]
+        picture = augment.light(drawn.scene.photo, rng, keeps_colours=any(has_colour(one.text) for one in said))
+        if rng.random() < self.recipe.masked_patches:
+            picture = augment.mask_patches(picture, rng, share=float(rng.uniform(0.05, 0.25)))
+        texts = [typed(one.text, rng) if rng.random() < self.recipe.typing_errors else one.text for one in said]
+        return [
+            {"photo": picture, "mask": mask, "text": text, "kind": one.kind}
+            for one, text, mask in zip(said, texts, masks, strict=True)
+        ]
+
+    @staticmethod
+    def _mask(scene: Scene, one: Made) -> np.ndarray | None:
+        """What an expression means, uint8 H×W; None where so little of it shows that nothing is to be learnt."""
         mask = np.zeros(scene.photo.shape[:2], dtype=bool)
         for index in one.targets:
             mask |= scene.things[index].mask
-        if one.targets and mask.mean() < SMALLEST:
-            return None
-        picture = augment.light(scene.photo, rng, keeps_colours=has_colour(one.text))
-        if rng.random() < self.recipe.masked_patches:
-            picture = augment.mask_patches(picture, rng, share=float(rng.uniform(0.05, 0.25)))
-        text = typed(one.text, rng) if rng.random() < self.recipe.typing_errors else one.text
-        return {"photo": picture, "mask": mask.astype(np.uint8), "text": text, "kind": one.kind}
+        return None if one.targets and mask.mean() < SMALLEST else mask.astype(np.uint8)
+
+    @staticmethod
+    def _another(drawn: Drawn, first: Made, rng: np.random.Generator) -> Made | None:
+        """An expression for something else in the scene, rather of the same kind. People's words stay with photos as
+        they were, so but for what was said of this very photo they are left out."""
+        if drawn.also:
+            return choose(drawn.also, rng)
+        things = drawn.scene.things
+        meant = {things[index].category for index in first.targets}
+        left = [j for j, thing in enumerate(things) if j not in first.targets and thing.area >= SMALLEST]
+        kin = [j for j in left if things[j].category in meant]
+        describer = Describer(drawn.scene, rng)
+        for j in rng.permutation(kin if kin and rng.random() < KIN else left)[:3]:
+            made = [one for one in describer.of(int(j)) if one.kind != "human" and one.targets != first.targets]
+            if made:
+                return choose(made, rng)
+        return None
 
 
 def _names_its_kind(text: str, category: str) -> bool:
