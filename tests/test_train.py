@@ -271,26 +271,6 @@ def test_loss_by_hand() -> None:
     torch.testing.assert_close(difference, torch.tensor(2.0), atol=1e-4, rtol=0)
 
 
-def test_pointing_by_hand() -> None:
-    """The target's share of exp(score) over one photo's pixels; a photo in which nothing is meant adds nothing."""
-    logits = torch.zeros(2, 2, 1, 3)
-    logits[0, 1, 0] = torch.tensor([2.0, 1.0, 0.0]) + 5  # minus 5, the log-odds: 2, 1, 0
-    logits[0, 0] = 5.0
-    logits[1, 1] = 3.0
-    logits.requires_grad_()
-    target = torch.tensor([[[0, 1, 0]], [[0, 0, 0]]])
-    plain = segmentation_loss(logits, target, dice_weight=0.0)
-    difference = segmentation_loss(logits, target, dice_weight=0.0, pointing_weight=3.0) - plain
-    e = torch.tensor(1.0).exp()
-    torch.testing.assert_close(difference, 3 * torch.log((e**2 + e + 1) / e))
-    (gradient,) = torch.autograd.grad(difference, logits)
-    assert gradient[0, 1, 0, 0] > gradient[0, 1, 0, 2] > 0 > gradient[0, 1, 0, 1]  # the highest wrong pixel above all
-    assert not gradient[1].any()
-    everywhere = torch.tensor([[[1, 1, 1]], [[0, 0, 0]]])
-    same = segmentation_loss(logits, everywhere, dice_weight=0.0, pointing_weight=3.0)
-    torch.testing.assert_close(same, segmentation_loss(logits, everywhere, dice_weight=0.0))
-
-
 def test_schedule() -> None:
     config = TrainConfig(lr=1.0, warmup=10, last_lr=0.01, schedule="cosine")
     rates = [learning_rate(config, step=step, steps=110) for step in range(110)]

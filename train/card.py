@@ -39,9 +39,7 @@ def card(config: TrainConfig, *, samples: int, seconds: float, scored: dict[str,
         "samples": f"{samples:,} in {seconds / 3600:.1f} hours",
         "sizes": ", ".join(_size(share, int(side), config.shapes) for share, side in config.phases),
         "optimiser": f"AdamW, learning rate {config.lr:g}, {config.schedule}, weight decay {config.weight_decay:g}",
-        "loss": "cross-entropy"
-        + (f" + {config.dice:g} Dice" if config.dice else "")
-        + (f" + {config.pointing:g} pointing" if config.pointing else ""),
+        "loss": "cross-entropy" + (f" + {config.dice:g} Dice" if config.dice else ""),
         "precision": config.precision,
         "seed": str(config.seed),
         "hardware": _hardware(),

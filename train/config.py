@@ -19,7 +19,6 @@ SCHEDULES = ("cosine", "polynomial", "constant")
 PRECISIONS = ("auto", "no", "bf16", "fp16")
 LEAST = {"samples": 1, "epochs": 1, "batch_size": 1, "accumulate": 1, "save_every": 1, "log_every": 1}
 LEAST |= {"keep_every": 0, "validate_every": 0, "validate_on": 1, "max_words": 1, "threads": 1, "workers": 0, "seed": 0}
-LEAST |= {"dice": 0, "pointing": 0}
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,6 @@ class TrainConfig:
     warmup: int = 150  # steps
     clip: float = 1.0  # norm of the gradient; 0 for none
     dice: float = 1.0  # weight of Dice beside cross-entropy
-    pointing: float = 0.0  # weight of train.losses.pointing beside it: which thing is meant
     average: float = 0.999  # decay of the averaged weights; 0 for none
     as_answering: bool = False  # no dropout, batch norms by their running statistics: for a late run in small batches
     precision: str = "auto"  # see train.precision

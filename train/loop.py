@@ -272,8 +272,7 @@ class _Run:
         prior = self.frozen_prior(pixels) if self.frozen_prior else None
         with self.accelerator.autocast():
             output = self.wrapped(pixels, batch["input_ids"], batch["attention_mask"], prior_features=prior)
-        dice, pointing = self.config.dice, self.config.pointing
-        return segmentation_loss(output.logits, batch["mask"], dice_weight=dice, pointing_weight=pointing)
+        return segmentation_loss(output.logits, batch["mask"], dice_weight=self.config.dice)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.told_to_stop = True
