@@ -302,13 +302,14 @@ class MadeSamples(Dataset):
             _, other, text = self.said[others[int(rng.integers(len(others)))]]
             annotations[other] = {**annotations[other], "expressions": [text]}
         scene, numbers = self._cut(replace(photo, annotations=tuple(annotations)), meant["bbox"], rng, size, whole=True)
-        if number not in numbers:
-            return None
-        made, also = (
-            [Made(phrase, "human", (index,)) for index in places for phrase in scene.things[index].phrases]
-            for places in ([numbers.index(one)] if one in numbers else [] for one in (number, other))
-        )
-        return Drawn(scene, made, also)
+
+        def said_of(one: int | None) -> list[Made]:
+            if one not in numbers:
+                return []
+            index = numbers.index(one)
+            return [Made(phrase, "human", (index,)) for phrase in scene.things[index].phrases]
+
+        return Drawn(scene, said_of(number), said_of(other))
 
     def _line(self, rng: np.random.Generator) -> tuple[int, int]:
         """The photo of one of `said`, and which one it is."""
