@@ -7,6 +7,7 @@ answers it, one machine or one of a cluster's actors, and from whichever of its 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -66,7 +67,7 @@ def read_blocks(path: Path) -> Iterator[Block]:
 
 def _read_pair(number: int, line: bytes) -> Pair:
     try:
-        content = json.loads(line, parse_constant=_refused)
+        content = json.loads(line, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
         return Pair(number, wrong=f"Line {number} of the list is no JSON.")
     if not isinstance(content, dict):
@@ -77,9 +78,11 @@ def _read_pair(number: int, line: bytes) -> Pair:
     return Pair(number, photo, expression, content.get("id"))
 
 
-def _refused(constant: str) -> None:
-    """Python would read NaN and Infinity, and write them into the results, which no other reader of JSON takes."""
-    raise ValueError(f"{constant} is no JSON")
+def _finite(text: str) -> float:
+    """Python would read NaN, Infinity and 1e999, and write them into the results as no other reader of JSON takes."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no number that JSON has")
+    return number
 
 
 def prepare_block(block: Block, image_processor: SLViTImageProcessor) -> Photos:

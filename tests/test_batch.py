@@ -222,7 +222,7 @@ def test_impossible_numbers(
     assert caught.value.code == 2 and "it must" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("wrong", ["[" * 100_000, '{"id": NaN}', '{"id": [-Infinity]}'])
+@pytest.mark.parametrize("wrong", ["[" * 100_000, '{"id": NaN}', '{"id": [-Infinity]}', '{"id": 1e999}'])
 def test_lines_that_are_no_json(tmp_path: Path, wrong: str) -> None:
     (tmp_path / "list.jsonl").write_text(wrong + '\n{"photo": "a", "expression": "b"}')
     first, second = read_list(tmp_path / "list.jsonl")
